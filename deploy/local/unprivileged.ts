@@ -1,0 +1,34 @@
+import { chownSync, existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+/** How to run a program that refuses to run as root. */
+export type Unprivileged = { wrap: string[]; user?: { uid: number; gid: number } }
+
+const nobody = { uid: 65534, gid: 65534 }
+
+/**
+ * For root: run as `nobody`. Where `nobody` cannot walk to the paths (a checkout inside /root), the program keeps
+ * the one capability that lets it; in a container that has no user namespaces this still works.
+ */
+export function unprivileged(paths: string[]): Unprivileged {
+  if (process.getuid?.() !== 0) return { wrap: [] }
+  if (paths.every(isOpenToAll) || !existsSync('/usr/bin/setpriv')) return { wrap: [], user: nobody }
+  const ids = ['--reuid', String(nobody.uid), '--regid', String(nobody.gid), '--clear-groups']
+  const capability = ['--inh-caps', '+dac_override', '--ambient-caps', '+dac_override']
+  return { wrap: ['/usr/bin/setpriv', ...ids, ...capability] }
+}
+
+/** For root: gives the folder and all in it to `nobody`. Else does nothing. */
+export function giveAway(path: string): void {
+  if (process.getuid?.() !== 0) return
+  const stat = lstatSync(path)
+  if (stat.uid !== nobody.uid) chownSync(path, nobody.uid, nobody.gid)
+  if (stat.isDirectory()) for (const name of readdirSync(path)) giveAway(join(path, name))
+}
+
+function isOpenToAll(path: string): boolean {
+  for (let at = path; ; at = dirname(at)) {
+    if (existsSync(at) && at !== path && (statSync(at).mode & 0o001) === 0) return false
+    if (at === dirname(at)) return true
+  }
+}
