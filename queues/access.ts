@@ -1,0 +1,38 @@
+/** What a token may allow. `<service>:read` and `<service>:write` for people, `ops:*` for operators. */
+export const scopes = [
+  'accounts:read',
+  'accounts:write',
+  'catalog:write',
+  'orders:read',
+  'orders:write',
+  'payments:read',
+  'media:read',
+  'media:write',
+  'ops:read',
+  'ops:retry',
+] as const
+export type Scope = (typeof scopes)[number]
+
+const customer = [
+  'accounts:read',
+  'orders:read',
+  'orders:write',
+  'payments:read',
+  'media:read',
+  'media:write',
+] as const
+const merchant = [...customer, 'catalog:write'] as const
+
+/** The scopes that each role is given when its token is signed. */
+export const roles = {
+  customer,
+  merchant,
+  operator: [...merchant, 'accounts:write', 'ops:read', 'ops:retry'],
+} as const satisfies Record<string, readonly Scope[]>
+export type Role = keyof typeof roles
+
+/** Who asks: the token's subject and what it may do. */
+export interface Actor {
+  readonly id: string
+  readonly scopes: readonly Scope[]
+}

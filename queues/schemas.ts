@@ -1,0 +1,56 @@
+import { type TSchema, Type } from '@sinclair/typebox'
+
+/** Field types that several services share. Every object built with them is closed: unknown fields are refused. */
+export const Id = Type.String({
+  pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
+  description: 'UUID, lower case.',
+})
+export const Sku = Type.String({
+  pattern: '^[A-Z0-9][A-Z0-9._-]{0,63}$',
+  description: 'Stock keeping unit: upper-case letters, digits, dot, dash, underscore; 64 at most.',
+})
+export const Currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code, such as EUR.' })
+export const AmountMinor = Type.Integer({
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'Money in minor units of its currency: 1999 is 19.99 EUR.',
+})
+export const Quantity = Type.Integer({ minimum: 1, maximum: 10_000, description: 'Pieces.' })
+export const Instant = Type.String({ format: 'date-time', description: 'RFC 3339, UTC.' })
+export const Email = Type.String({
+  maxLength: 254,
+  pattern: '^[^\\s@<>"]{1,64}@[^\\s@<>"]+\\.[^\\s@<>"]+$',
+  description: 'E-mail address.',
+})
+
+/** One of these strings. */
+export const oneOf = <const Values extends readonly string[]>(values: Values, description: string) =>
+  Type.Unsafe<Values[number]>(
+    Type.Union(
+      values.map(value => Type.Literal(value)),
+      { description },
+    ),
+  )
+
+export const closed = { additionalProperties: false } as const
+
+/** One page of a list, newest first. */
+export const pageOf = <T extends TSchema>(item: T) =>
+  Type.Object(
+    {
+      items: Type.Array(item),
+      nextCursor: Type.Union([Type.String(), Type.Null()], {
+        description: 'Give it as `cursor` for the next page; null on the last.',
+      }),
+    },
+    closed,
+  )
+export const PageQuery = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Items per page.' }),
+    ),
+    cursor: Type.Optional(Type.String({ maxLength: 200, description: '`nextCursor` of the page before.' })),
+  },
+  closed,
+)
