@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { SetupError } from './setup-error.ts'
 
 const host = '127.0.0.1'
@@ -42,5 +42,19 @@ function listenOnce(port: number): Promise<number | undefined> {
       const bound = typeof address === 'object' && address !== null ? address.port : port
       server.close(() => done(bound))
     })
+  })
+}
+
+/** Whether something accepts a TCP connection there within 5 s. */
+export function canConnect(hostname: string, port: number): Promise<boolean> {
+  return new Promise(done => {
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port, timeout: 5000 })
+    const answer = (canReach: boolean) => {
+      socket.destroy()
+      done(canReach)
+    }
+    socket.once('connect', () => answer(true))
+    socket.once('timeout', () => answer(false))
+    socket.once('error', () => answer(false))
   })
 }

@@ -23,13 +23,13 @@ export type PostgresOptions = {
 /** Starts a real Postgres of this folder on 127.0.0.1. `url` names the superuser and the database `waybill`. */
 export async function startPostgres({ dir, port, settings = {} }: PostgresOptions): Promise<Server> {
   const bin = postgresBinaries()
+  if (port !== undefined) await requirePort(port, 'Postgres', 'choose another port')
   mkdirSync(dir, { recursive: true, mode: 0o755 })
   const data = join(dir, 'data')
   const runAs = unprivileged([data, bin])
   const password = passwordOf(dir)
   if (!existsSync(data)) initialize(bin, dir, runAs)
   giveAway(data)
-  if (port !== undefined) await requirePort(port, 'Postgres', 'choose another port')
   const chosen = port ?? (await preferPort(lastPort(dir)))
   writeFileSync(join(dir, 'port'), String(chosen))
   const [command = '', ...args] = [

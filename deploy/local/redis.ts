@@ -16,13 +16,13 @@ export type RedisOptions = {
 
 /** Starts a Redis (or Valkey) of this folder on 127.0.0.1, with what BullMQ needs: no eviction. */
 export async function startRedis({ dir, port, appendonly = true }: RedisOptions): Promise<Server> {
+  if (port !== undefined) await requirePort(port, 'Redis', 'choose another port')
   const command = await ensureTool({
     programs: ['valkey-server', 'redis-server'],
     packages: { apt: 'redis-server', brew: 'valkey', dnf: 'valkey', apk: 'valkey', pacman: 'valkey' },
     otherwise: 'set REDIS_URL to a Redis of your own',
   })
   mkdirSync(join(dir, 'data'), { recursive: true })
-  if (port !== undefined) await requirePort(port, 'Redis', 'choose another port')
   const chosen = port ?? (await preferPort(lastPort(dir)))
   const password = passwordOf(dir)
   const config = join(dir, 'redis.conf')

@@ -148,7 +148,8 @@ function isAlive(pid) {
 
 /** The child ends by itself on a signal; this process only reports how. */
 function handOver(args) {
-  const child = spawn(pinnedBun, args, { stdio: 'inherit' })
+  const env = { ...process.env, WAYBILL_LAUNCHER_PID: String(process.pid) }
+  const child = spawn(pinnedBun, args, { stdio: 'inherit', env })
   child.on('error', error => {
     console.error(`Cannot run ${pinnedBun}: ${error.message}. Remove node_modules and run this again.`)
     process.exit(1)

@@ -1,0 +1,101 @@
+// What `npm test` runs. Arguments go to `bun test`, and then lint and types are left out:
+//   npm test -- workers/orders
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Check, type CheckResult } from './check.ts'
+import { startServers } from './servers.ts'
+import { exitWith } from './setup-error.ts'
+import { onStopRequest } from './signals.ts'
+
+const root = join(import.meta.dir, '../..')
+const prefix = 'waybill-test-'
+
+process.chdir(root)
+const dir = makeTemporaryDir()
+let running: Check | undefined
+let stopServers = async () => {}
+let isStopping = false
+
+onStopRequest(async exitCode => {
+  isStopping = true
+  running?.kill()
+  await cleanUp()
+  process.exit(exitCode)
+})
+
+try {
+  const results = await runAll(process.argv.slice(2))
+  if (isStopping) await Promise.withResolvers().promise
+  await cleanUp()
+  report(results)
+} catch (error) {
+  await cleanUp()
+  exitWith(error)
+}
+
+async function runAll(args: string[]): Promise<CheckResult[]> {
+  const { TEST_DATABASE_URL, TEST_REDIS_URL } = process.env
+  const existing = { DATABASE_URL: TEST_DATABASE_URL, REDIS_URL: TEST_REDIS_URL }
+  const servers = await startServers({ dir, existing })
+  stopServers = servers.stop
+  const results: CheckResult[] = []
+  for (const check of [...(args.length > 0 ? [] : staticChecks()), tests(args, servers.env)]) {
+    if (isStopping) break
+    running = check
+    results.push(await check.run())
+  }
+  return results
+}
+
+function staticChecks(): Check[] {
+  const bun = process.execPath
+  return [
+    new Check('lint', [bun, 'node_modules/@biomejs/biome/bin/biome', 'ci', '.']),
+    new Check('types', [bun, 'node_modules/typescript/bin/tsc', '--noEmit', '-p', '.']),
+  ]
+}
+
+function tests(args: string[], env: Record<string, string>): Check {
+  return new Check('tests', [process.execPath, 'test', ...args], { env, isTestRun: true })
+}
+
+function report(results: CheckResult[]): never {
+  const passed = results.reduce((sum, result) => sum + (result.tests?.passed ?? 0), 0)
+  const failed = results.reduce((sum, result) => sum + (result.tests?.failed ?? Number(!result.ok)), 0)
+  const summary = results.map(
+    ({ name, ok, seconds }) => `${name} ${ok ? 'ok' : 'FAILED'} ${seconds.toFixed(1)} s`,
+  )
+  console.log(`\n${summary.join(', ')}\n${passed} passed, ${failed} failed`)
+  process.exit(results.every(({ ok }) => ok) ? 0 : 1)
+}
+
+/** Data of its own, so that a running `npm start` is not touched. */
+function makeTemporaryDir(): string {
+  removeAbandoned()
+  const made = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`))
+  // As root, Postgres runs as another user and has to pass.
+  chmodSync(made, 0o711)
+  return made
+}
+
+/** A run that was killed could not clean up. */
+function removeAbandoned(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = name.startsWith(prefix) ? Number(name.slice(prefix.length).split('-')[0]) : 0
+    if (pid > 0 && !isAlive(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true })
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+async function cleanUp(): Promise<void> {
+  await stopServers()
+  rmSync(dir, { recursive: true, force: true })
+}
