@@ -14,7 +14,7 @@ export async function aptUnpack({ packageName, programs, toolsDir, otherwise }: 
     console.error(`Getting ${packageName} from the system's package archive ...`)
     const fresh = join(toolsDir, `${packageName}.${process.pid}.new`)
     try {
-      await download(packageName, fresh, toolsDir)
+      await download(packageName, fresh)
       wrapPrograms(fresh)
       publish(fresh, target)
     } catch (error) {
@@ -33,21 +33,23 @@ export async function aptUnpack({ packageName, programs, toolsDir, otherwise }: 
 
 class AptError extends Error {}
 
-async function download(packageName: string, into: string, toolsDir: string): Promise<void> {
-  const debs = join(into, 'debs')
+async function download(packageName: string, into: string): Promise<void> {
+  const work = join(into, 'download')
+  const debs = join(work, 'debs')
   mkdirSync(debs, { recursive: true })
-  const files = await fetchDebs(packageName, debs, toolsDir)
+  const files = await fetchDebs(packageName, debs, work)
   for (const file of files) await run(['dpkg', '-x', join(debs, file), into])
-  rmSync(debs, { recursive: true })
+  rmSync(work, { recursive: true })
 }
 
 /** With the system's package lists, or, when they are absent or outdated, with fresh ones of our own. */
-async function fetchDebs(packageName: string, debs: string, toolsDir: string): Promise<string[]> {
+async function fetchDebs(packageName: string, debs: string, work: string): Promise<string[]> {
   try {
     return await fetchWith([], packageName, debs)
   } catch {
-    const lists = join(toolsDir, 'apt/lists')
-    const cache = join(toolsDir, 'apt/cache')
+    // Not shared: two starts, or two tools of one start, may come here at once.
+    const lists = join(work, 'lists')
+    const cache = join(work, 'cache')
     for (const dir of [lists, cache]) mkdirSync(join(dir, 'partial'), { recursive: true })
     const own = ['-o', `Dir::State::lists=${lists}`, '-o', `Dir::Cache=${cache}`]
     await run(['apt-get', ...options, ...own, 'update', '-q'])

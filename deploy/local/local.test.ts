@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { createServer, type Server as TcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -16,6 +16,9 @@ import { SetupError } from './setup-error.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'waybill-local-'))
 const bun = process.execPath
+
+// Made for slow disks, not as an expectation.
+setDefaultTimeout(60_000)
 
 beforeAll(() => chmodSync(dir, 0o711))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

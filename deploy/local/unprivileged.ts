@@ -14,7 +14,11 @@ export function unprivileged(paths: string[]): Unprivileged {
   if (process.getuid?.() !== 0) return { wrap: [] }
   if (paths.every(isOpenToAll) || !existsSync('/usr/bin/setpriv')) return { wrap: [], user: nobody }
   const ids = ['--reuid', String(nobody.uid), '--regid', String(nobody.gid), '--clear-groups']
-  const capability = ['--inh-caps', '+dac_override', '--ambient-caps', '+dac_override']
+  // access(2) ignores capabilities of a user without the secure bit.
+  const capability = [
+    ...['--inh-caps', '+dac_override', '--ambient-caps', '+dac_override'],
+    ...['--securebits', '+no_setuid_fixup'],
+  ]
   return { wrap: ['/usr/bin/setpriv', ...ids, ...capability] }
 }
 
