@@ -8,14 +8,14 @@ import { AmountMinor, Currency, closed, Id, Instant, oneOf, pageOf, Quantity, Sk
 export const orderStates = ['pending_payment', 'payment_failed', 'paid', 'cancelled', 'expired'] as const
 export type OrderState = (typeof orderStates)[number]
 const State = oneOf(orderStates, 'Where the order stands; `cancelled` and `expired` are final.')
-export const paymentStates = ['none', 'captured', 'refunded'] as const
+export const paymentStates = ['none', 'captured', 'partially_refunded', 'refunded'] as const
 export type PaymentState = (typeof paymentStates)[number]
 
 const OrderLine = Type.Object(
   {
     sku: Sku,
-    title: Type.String(),
-    quantity: Quantity,
+    title: Type.String({ description: 'As it was when the order was placed, like the price.' }),
+    quantity: Type.Integer({ minimum: 1, description: 'Pieces; lines with the same SKU are one.' }),
     unitPriceMinor: AmountMinor,
     totalMinor: AmountMinor,
   },

@@ -84,10 +84,10 @@ export interface Job<C extends Command = Command> {
 export type Tx = TransactionSql
 
 /** The effects of a command: run in the transaction that settles it, and rolled back if the outcome is `rejected`. */
-export type Effects<C extends Command> = (tx: Tx) => Promise<Outcome<C>>
+export type Effects<C extends Command = Command> = (tx: Tx) => Promise<Outcome<C>>
 
 /** Reads and calls others first, outside any transaction; then answers, or returns its effects. May run more than once. */
-export type Handler<C extends Command> = (job: Job<C>) => Promise<Outcome<C> | Effects<C>>
+export type Handler<C extends Command = Command> = (job: Job<C>) => Promise<Outcome<C> | Effects<C>>
 
 /** One handler per command of the service; a missing one does not compile. */
 export type Handlers<S extends Service> = { readonly [C in S['commands'][number] as C['name']]: Handler<C> }

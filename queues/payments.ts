@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { command, event, service } from './command.ts'
 import { retry } from './retry.ts'
-import { AmountMinor, Currency, closed, Id, Instant, oneOf } from './schemas.ts'
+import { AmountMinor, Currency, closed, Id, Instant, oneOf, pageOf } from './schemas.ts'
 
 /** A reference to a card kept by the provider; card numbers never come here. */
 export const PaymentMethod = Type.String({
@@ -29,10 +29,24 @@ export const Payment = Type.Object(
   { ...closed, $id: 'Payment' },
 )
 export type Payment = Static<typeof Payment>
+export const PaymentPage = pageOf(Payment)
 
 export const charge = command('payments.charge', {
   summary: 'Take the money for an order, once, whatever the provider answers or fails to answer.',
-  input: Type.Object({ orderId: Id, customerId: Id, ...money, paymentMethod: PaymentMethod }, closed),
+  input: Type.Object(
+    {
+      orderId: Id,
+      attempt: Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'The order\'s how-manieth charge; a charge asked for twice under one number is one charge.',
+      }),
+      customerId: Id,
+      ...money,
+      paymentMethod: PaymentMethod,
+    },
+    closed,
+  ),
   output: Type.Object({ paymentId: Id, status: PaymentStatus }, closed),
   refusals: {},
   retry: retry.remote,
@@ -42,7 +56,15 @@ export const charge = command('payments.charge', {
 export const refund = command('payments.refund', {
   summary: 'Give back all or part of a captured payment, never more than was captured.',
   input: Type.Object(
-    { paymentId: Id, amountMinor: AmountMinor, reason: Type.String({ maxLength: 200 }) },
+    {
+      paymentId: Id,
+      requestId: Type.Unsafe<string>({
+        ...Id,
+        description: 'The command that asks for it; asked for twice by the same one, it is one refund.',
+      }),
+      amountMinor: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Minor units.' }),
+      reason: Type.String({ maxLength: 300 }),
+    },
     closed,
   ),
   output: Type.Object({ refundId: Id, paymentId: Id }, closed),
@@ -64,7 +86,14 @@ export const declined = event('payment.declined', {
 })
 export const refunded = event('payment.refunded', {
   summary: 'Money went back to the customer.',
-  payload: Type.Object({ ...payment, refundId: Id }, closed),
+  payload: Type.Object(
+    {
+      ...payment,
+      refundId: Id,
+      refundedMinor: Type.Integer({ minimum: 1, description: 'All that went back of this payment so far.' }),
+    },
+    closed,
+  ),
 })
 
 export const payments = service('payments', {

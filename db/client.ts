@@ -1,0 +1,46 @@
+import postgres, { type Sql as PostgresSql, type PostgresType } from 'postgres'
+
+/** A pool of connections to Postgres. int8 columns are numbers. */
+export type Sql = PostgresSql
+
+export interface ConnectOptions {
+  /** The Postgres role that every connection works under; the login user must be a member of it. */
+  readonly role?: string
+  /** Connections at the most. */
+  readonly max?: number
+  /** Shown in pg_stat_activity. */
+  readonly name?: string
+}
+
+/** A pool that survives a restart of Postgres: a query fails at once, the next one finds a new connection. */
+export const connect = (url: string, { role, max = 8, name = 'waybill' }: ConnectOptions = {}): Sql =>
+  postgres<Record<string, PostgresType>>(url, {
+    max,
+    connect_timeout: 5,
+    idle_timeout: 0,
+    backoff: attempt => Math.min(0.05 * 2 ** attempt, 1),
+    types: { bigint: int8 },
+    onnotice: () => {},
+    connection: { application_name: name, ...(role && { role }) },
+  })
+
+/** int8 columns hold money and counts below 2^53; one that does not is a bug worth stopping for. */
+const int8 = {
+  to: 20,
+  from: [20],
+  serialize: (value: number): string => String(value),
+  parse: (text: string): number => {
+    const value = Number(text)
+    if (!Number.isSafeInteger(value)) throw new RangeError(`int8 ${text} does not fit a safe integer`)
+    return value
+  },
+}
+
+/** True if Postgres could not be reached or went away, so that what was asked may or may not have happened. */
+export function isAway(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' && awayCodes.test(code)
+}
+
+/** SQLSTATE class 08 (connection), 57P0x (shutdown), 53300 (too many connections), and what postgres.js and the system say. */
+const awayCodes = /^(08...|57P0.|53300|CONNECTION_\w+|CONNECT_TIMEOUT|ECONN\w+|EPIPE|ETIMEDOUT|ENOENT)$/

@@ -1,0 +1,63 @@
+export interface BatchOptions {
+  /** Items that one call of `work` takes at the most. */
+  readonly sizeMax: number
+  /** Calls of `work` under way at once; what arrives meanwhile waits and makes the next batch larger. */
+  readonly inFlightMax: number
+  /** After such an error each item of the batch is tried alone, so that one bad item fails by itself. */
+  readonly isOfOneItem: (error: unknown) => boolean
+}
+
+interface Waiting<Item, Answer> {
+  readonly item: Item
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Joins calls that are made at about the same time into one. Costs a lone call one turn of the event loop;
+ * under load the batch grows by itself, because it is whatever arrived while the last one was under way.
+ * `work` answers one value per item, in order.
+ */
+export function batch<Item, Answer>(
+  work: (items: readonly Item[]) => Promise<readonly Answer[]>,
+  { sizeMax, inFlightMax, isOfOneItem }: BatchOptions,
+): (item: Item) => Promise<Answer> {
+  let waiting: Waiting<Item, Answer>[] = []
+  let inFlight = 0
+  let scheduled = false
+
+  const flush = () => {
+    scheduled = false
+    while (waiting.length > 0 && inFlight < inFlightMax) {
+      const taken = waiting.slice(0, sizeMax)
+      waiting = waiting.slice(sizeMax)
+      inFlight++
+      void carryOut(taken).finally(landed)
+    }
+  }
+  const carryOut = async (taken: readonly Waiting<Item, Answer>[]) => {
+    try {
+      const answers = await work(taken.map(each => each.item))
+      taken.forEach((each, at) => {
+        each.resolve(answers[at] as Answer)
+      })
+    } catch (error) {
+      if (taken.length > 1 && isOfOneItem(error)) for (const each of taken) await carryOut([each])
+      else for (const each of taken) each.reject(error)
+    }
+  }
+  const landed = () => {
+    inFlight--
+    if (waiting.length > 0) schedule()
+  }
+  const schedule = () => {
+    if (scheduled || inFlight >= inFlightMax) return
+    scheduled = true
+    setImmediate(flush)
+  }
+  return item =>
+    new Promise((resolve, reject) => {
+      waiting.push({ item, resolve, reject })
+      schedule()
+    })
+}

@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DelayedError, type Job as QueuedJob, UnrecoverableError, Worker } from 'bullmq'
+import type { Logger } from 'pino'
+import { isAway, type Sql } from '../db/client.ts'
+import { attempt, Interrupted, putOff } from './attempt.ts'
+import type { Service } from './command.ts'
+import type { Enqueuer } from './enqueue.ts'
+import { type Claim, createJournal, type Journal, type Settlement } from './journal.ts'
+import type { Handler } from './outcome.ts'
+import { patientRedis, type RedisSettings } from './redis.ts'
+
+export interface ConsumeOptions {
+  readonly service: Service
+  readonly handlers: Readonly<Record<string, Handler>>
+  readonly sql: Sql
+  readonly redis: RedisSettings
+  readonly enqueuer: Enqueuer
+  /** Who claims: shown with every attempt. */
+  readonly workerName: string
+  readonly log: Logger
+  readonly newId: () => string
+  /** In [0, 1). */
+  readonly chance: () => number
+}
+
+export interface Consumer {
+  /** Commands in work at this moment. */
+  readonly running: () => number
+  /**
+   * Stops taking work, waits up to `graceMs` for what is running, then interrupts it: an interrupted command
+   * goes back to the queue with no attempt used. Ends at most a few seconds after `graceMs`.
+   */
+  readonly drain: (graceMs: number) => Promise<void>
+}
+
+/** The only caller of `new Worker`: claim, call the handler, settle, tell the queue. */
+export function consume(options: ConsumeOptions): Consumer {
+  const { service, log } = options
+  const redis = patientRedis(options.redis.url, log)
+  const journal = stubborn(createJournal(options.sql, options.workerName))
+  const work = createWork(options, journal)
+  const worker = new Worker(service.name, (job, token) => work.one(job, token), {
+    connection: redis,
+    prefix: options.redis.prefix,
+    concurrency: service.concurrency,
+    lockDuration: service.lockMs,
+    stalledInterval: Math.min(3_000, service.lockMs / 3),
+    maxStalledCount: 1_000_000, // the journal counts crashes
+    skipVersionCheck: true,
+  })
+  worker.on('error', () => {}) // the connection itself tells of its errors
+
+  return {
+    running: () => work.running.size,
+    drain: async graceMs => {
+      const closed = worker.close().catch(() => {})
+      await Promise.race([closed, sleep(graceMs, undefined, { ref: false })])
+      for (const controller of work.running) controller.abort(new Interrupted('drain'))
+      await Promise.race([closed, sleep(2_000, undefined, { ref: false })])
+      await Promise.race([worker.close(true).catch(() => {}), sleep(500, undefined, { ref: false })])
+      redis.disconnect()
+    },
+  }
+}
+
+function createWork(options: ConsumeOptions, journal: Journal) {
+  const { service, handlers, sql, newId, chance, log } = options
+  const commands = new Map(service.commands.map(command => [command.name, command]))
+  const running = new Set<AbortController>()
+  let suspectRunning = false
+
+  const one = async (job: QueuedJob, token: string | undefined): Promise<void> => {
+    const answer = await journal.claim(job.id ?? '').catch(() => null)
+    if (answer === null) return postpone(job, token, 1_000) // Postgres is away
+    if (answer.kind === 'gone') return // settled before; only the acknowledgement was lost
+    if (answer.kind === 'early') return postpone(job, token, answer.dueInMs)
+
+    const settlement = await run(answer.claim)
+    if (settlement === null)
+      return log.warn({ command: answer.claim.id, type: answer.claim.type }, 'superseded')
+    options.enqueuer.add(settlement.consequences.commands)
+    tell(answer.claim, settlement)
+    if (settlement.state === 'dead') throw new UnrecoverableError(settlement.error?.message)
+    if (settlement.delayMs !== null) return postpone(job, token, settlement.delayMs)
+  }
+
+  const run = async (claim: Claim): Promise<Settlement | null> => {
+    const command = commands.get(claim.type)
+    const handler = handlers[claim.type]
+    if (!command || !handler) return release(claim, 30_000, 'this release does not know the command')
+    const suspect = claim.crashes > 0
+    if (suspect && suspectRunning)
+      return release(claim, 200 + chance() * 800, 'a suspect of a crash runs alone')
+    suspectRunning ||= suspect
+    const controller = new AbortController()
+    running.add(controller)
+    try {
+      return await attempt(claim, command, handler, controller, { sql, journal, newId, chance })
+    } finally {
+      running.delete(controller)
+      if (suspect) suspectRunning = false
+    }
+  }
+
+  const release = async (claim: Claim, delayMs: number, because: string): Promise<Settlement | null> => {
+    const settlement = putOff(claim, delayMs, because)
+    return (await journal.settle(settlement)) ? settlement : null
+  }
+
+  const tell = ({ id, type, fence, now }: Claim, { state, error, because, delayMs }: Settlement) => {
+    const line = { command: id, type, run: fence, ms: Date.now() - now.getTime() }
+    if (state === 'dead') log.error({ ...line, err: error }, 'dead')
+    else if (state === 'retrying') log.warn({ ...line, err: error, delayMs }, 'retrying')
+    else log.debug({ ...line, because }, state)
+  }
+  return { one, running }
+}
+
+async function postpone(job: QueuedJob, token: string | undefined, delayMs: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, token)
+  throw new DelayedError()
+}
+
+const settleRetryMs = 500
+const settleTriesMax = 60
+
+/** Keeps trying to write down how an attempt ended while Postgres is away, so that it is not taken for a crash. */
+function stubborn(journal: Journal): Journal {
+  return {
+    claim: journal.claim,
+    settle: async settlement => {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await journal.settle(settlement)
+        } catch (error) {
+          if (tries >= settleTriesMax || !isAway(error)) throw error
+          await sleep(settleRetryMs)
+        }
+      }
+    },
+  }
+}

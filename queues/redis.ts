@@ -1,0 +1,48 @@
+import { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+
+export interface RedisSettings {
+  readonly url: string
+  /** Before every key, so that several Waybills can share one Redis. */
+  readonly prefix: string
+}
+
+/** For producers: gives up at once when Redis is away, within `commandTimeout` when it hangs. */
+export const failFastRedis = (url: string, log: Logger): Redis =>
+  named(
+    new Redis(url, {
+      maxRetriesPerRequest: 1,
+      enableOfflineQueue: false,
+      connectTimeout: 1_000,
+      commandTimeout: 1_000,
+      retryStrategy: attempt => Math.min(50 * 2 ** attempt, 1_000),
+    }),
+    'producer',
+    log,
+  )
+
+/** For workers: waits for Redis as long as it takes. */
+export const patientRedis = (url: string, log: Logger): Redis =>
+  named(
+    new Redis(url, {
+      maxRetriesPerRequest: null,
+      retryStrategy: attempt => Math.min(50 * 2 ** attempt, 1_000),
+    }),
+    'worker',
+    log,
+  )
+
+/** Says once that Redis went away, and once that it is back. */
+function named(redis: Redis, use: string, log: Logger): Redis {
+  let away = false
+  redis.on('error', error => {
+    if (away) return
+    away = true
+    log.warn({ use, error: error.message }, 'redis is away')
+  })
+  redis.on('ready', () => {
+    if (away) log.info({ use }, 'redis is back')
+    away = false
+  })
+  return redis
+}
