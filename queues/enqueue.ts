@@ -8,8 +8,10 @@ import { services } from './registry.ts'
 export interface Enqueuer {
   /** Tells the queue of accepted commands. Never throws and never waits: what does not arrive, the sweeper adds. */
   readonly add: (commands: readonly Enqueued[]) => void
-  /** The same, for one who needs to know: false if Redis did not take them all in time. */
-  readonly addNow: (commands: readonly Enqueued[]) => Promise<boolean>
+  /** The same, waiting until Redis has answered or failed to. */
+  readonly addNow: (commands: readonly Enqueued[]) => Promise<void>
+  /** True once after Redis did not take something, and for one of all processes after it came back empty. */
+  readonly missed: () => Promise<boolean>
   readonly close: () => Promise<void>
 }
 
@@ -26,13 +28,14 @@ export function createEnqueuer(settings: RedisSettings, log: Logger): Enqueuer {
   )
   let waiting: Enqueued[] = []
   let sending = false
+  let untaken = false
 
-  const addNow = async (commands: readonly Enqueued[]): Promise<boolean> => {
+  const addNow = async (commands: readonly Enqueued[]): Promise<void> => {
     const perService = [...Map.groupBy(commands, ({ type }) => serviceOf(type))]
     const sent = await Promise.allSettled(
       perService.map(([service, some]) => queues.get(service)?.addBulk(some.map(toJob))),
     )
-    return sent.every(({ status }) => status === 'fulfilled')
+    untaken ||= sent.some(({ status }) => status === 'rejected')
   }
   const send = async () => {
     while (waiting.length > 0) {
@@ -46,9 +49,16 @@ export function createEnqueuer(settings: RedisSettings, log: Logger): Enqueuer {
     addNow,
     add: commands => {
       if (waiting.length < waitingMax) waiting.push(...commands)
+      else untaken = true
       if (sending || waiting.length === 0) return
       sending = true
       setImmediate(() => void send())
+    },
+    missed: async () => {
+      const cameBackEmpty = (await redis.set(`${settings.prefix}:filled`, '1', 'NX')) === 'OK'
+      const missed = untaken || cameBackEmpty
+      untaken = false
+      return missed
     },
     close: async () => {
       redis.disconnect()

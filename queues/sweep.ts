@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Sql } from '../db/client.ts'
+import type { Enqueuer } from './enqueue.ts'
+import { createAcceptor, overdue } from './journal.ts'
+import { commands } from './registry.ts'
+import { startTrace } from './trace.ts'
+
+export interface SweepDeps {
+  readonly sql: Sql
+  readonly enqueuer: Enqueuer
+  readonly log: Logger
+  readonly newId: () => string
+  readonly now: () => Date
+}
+
+/** How long a command may be due before the queue is suspected of having lost it. */
+const graceMs = 3_000
+const intervalMs = 1_000
+const pageSize = 1_000
+const keysKeptMs = 24 * 3_600_000
+const zeroId = '00000000-0000-0000-0000-000000000000'
+
+/**
+ * Gives the queue again what the journal holds and the queue may have lost: a page a second, round and round, and
+ * everything at once after Redis was away or came back empty. A job that is still there is not added twice (its id
+ * is the command's), so this is safe at any time, in any number of processes. Also starts what runs by the clock.
+ */
+export function startSweeper(deps: SweepDeps): { readonly stop: () => Promise<void> } {
+  const stopping = new AbortController()
+  const loops = Promise.all([
+    every(intervalMs, sweepOnce(deps), stopping.signal, deps.log),
+    every(intervalMs, tickOnce(deps), stopping.signal, deps.log),
+    every(
+      keysKeptMs / 24,
+      () => deps.sql`select journal.forget_keys(${keysKeptMs})`,
+      stopping.signal,
+      deps.log,
+    ),
+  ])
+  return {
+    stop: async () => {
+      stopping.abort()
+      await loops
+    },
+  }
+}
+
+function sweepOnce({ sql, enqueuer }: SweepDeps): () => Promise<void> {
+  let after = zeroId
+  return async () => {
+    const everything = await enqueuer.missed()
+    if (everything) after = zeroId
+    do {
+      const page = await overdue(sql, after, everything ? 0 : graceMs, pageSize)
+      await enqueuer.addNow(page.map(command => ({ ...command, delayMs: 0 })))
+      after = (page.length === pageSize && page.at(-1)?.id) || zeroId
+    } while (everything && after !== zeroId)
+  }
+}
+
+/** One command per tick of the clock: the tick is its idempotency key, so all processes together make one. */
+function tickOnce({ sql, enqueuer, newId, now }: SweepDeps): () => Promise<void> {
+  const accept = createAcceptor(sql)
+  const clocked = commands.flatMap(command =>
+    command.everyMs ? [{ command, everyMs: command.everyMs }] : [],
+  )
+  const lastTick = new Map<string, number>()
+  return async () => {
+    for (const { command, everyMs } of clocked) {
+      const tick = Math.floor(now().getTime() / everyMs)
+      if (lastTick.get(command.name) === tick) continue
+      const accepted = await accept({
+        id: newId(),
+        command,
+        input: {},
+        actor: { id: 'clock', scopes: [] },
+        idempotency: { key: String(tick), fingerprint: '' },
+        traceparent: startTrace(),
+      })
+      lastTick.set(command.name, tick)
+      if (accepted.kind === 'accepted') enqueuer.add([{ id: accepted.id, type: command.name, delayMs: 0 }])
+    }
+  }
+}
+
+async function every(
+  ms: number,
+  work: () => Promise<unknown>,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  while (!signal.aborted) {
+    await work().catch(error => log.warn({ err: error }, 'the sweeper will try again'))
+    await sleep(ms, undefined, { signal }).catch(() => {})
+  }
+}

@@ -1,0 +1,40 @@
+import type { AnyElysia } from 'elysia'
+import type { Logger } from 'pino'
+import type { Sql } from '../../db/client.ts'
+import type { Service } from '../../queues/command.ts'
+import type { Enqueued } from '../../queues/journal.ts'
+import type { Handlers } from '../../queues/outcome.ts'
+import type { Env } from '../../queues/settings.ts'
+
+/** What every service is given; it makes the rest itself. */
+export interface ServiceDeps {
+  /** Connections under the service's own role: its schema, and the journal's functions. */
+  readonly sql: Sql
+  readonly env: Env
+  readonly log: Logger
+  /** UUIDv7. */
+  readonly newId: () => string
+  readonly now: () => Date
+  /** Tells the queue of commands that `record` wrote, after the commit. */
+  readonly enqueue: (commands: readonly Enqueued[]) => void
+}
+
+/** A service at work: a handler for each of its commands, and its reads. */
+export interface ServiceParts<S extends Service = Service, Routes extends AnyElysia = AnyElysia> {
+  readonly handlers: Handlers<S>
+  readonly routes: Routes
+  /** Checked before the first command is taken; throws with one line that says what is missing. */
+  readonly ready?: () => Promise<void>
+  readonly close?: () => Promise<void>
+}
+
+export interface ServiceModule<S extends Service = Service, Routes extends AnyElysia = AnyElysia> {
+  readonly contract: S
+  readonly create: (deps: ServiceDeps) => ServiceParts<S, Routes>
+}
+
+/** Ties a contract to what carries it out. A command without its handler does not compile. */
+export const defineService = <S extends Service, Routes extends AnyElysia>(
+  contract: S,
+  create: (deps: ServiceDeps) => ServiceParts<S, Routes>,
+): ServiceModule<S, Routes> => ({ contract, create })

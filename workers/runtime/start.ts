@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { AnyElysia } from 'elysia'
+import type { Logger } from 'pino'
+import { v7 as uuidv7 } from 'uuid'
+import { connect } from '../../db/client.ts'
+import { consume } from '../../queues/consume.ts'
+import type { Enqueuer } from '../../queues/enqueue.ts'
+import type { RedisSettings } from '../../queues/redis.ts'
+import type { Env } from '../../queues/settings.ts'
+import { startSweeper } from '../../queues/sweep.ts'
+import { withErrors } from './http.ts'
+import type { ServiceDeps, ServiceModule } from './service.ts'
+
+export interface StartOptions {
+  readonly databaseUrl: string
+  readonly redis: RedisSettings
+  readonly env: Env
+  readonly log: Logger
+  readonly enqueuer: Enqueuer
+}
+
+export interface RunningServices {
+  /** The reads of a service of this process. */
+  readonly routesOf: (service: string) => AnyElysia
+  /** Commands in work at this moment. */
+  readonly running: () => number
+  /** Throws if Postgres does not answer. */
+  readonly ping: () => Promise<void>
+  /** Takes no more work, finishes or releases what runs, and closes every connection. */
+  readonly stop: (graceMs: number) => Promise<void>
+}
+
+/** Connections of one service in one process: few keep the p99 of a hot row low. */
+const connectionsMax = 8
+
+/** Starts some services in this process: a consumer for each, and one sweeper for all. */
+export async function startServices(
+  modules: readonly ServiceModule[],
+  options: StartOptions,
+): Promise<RunningServices> {
+  const workerName = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
+  const started = await Promise.all(modules.map(module => startService(module, workerName, options)))
+  const [{ deps }] = started as [(typeof started)[0]]
+  const sweeper = startSweeper({ ...deps, enqueuer: options.enqueuer })
+  return {
+    routesOf: service => {
+      const found = started.find(({ name }) => name === service)
+      if (!found) throw new Error(`service ${service} does not run in this process`)
+      return found.routes
+    },
+    running: () => started.reduce((sum, { consumer }) => sum + consumer.running(), 0),
+    ping: async () => {
+      await deps.sql`select 1`
+    },
+    stop: async graceMs => {
+      await Promise.all([sweeper.stop(), ...started.map(({ stop }) => stop(graceMs))])
+    },
+  }
+}
+
+async function startService(module: ServiceModule, workerName: string, options: StartOptions) {
+  const { contract } = module
+  const { name } = contract
+  const log = options.log.child({ service: name })
+  const sql = connect(options.databaseUrl, {
+    role: `waybill_${name}`,
+    max: connectionsMax,
+    name: `waybill-${name}`,
+  })
+  const deps: ServiceDeps = {
+    sql,
+    log,
+    env: options.env,
+    newId: () => uuidv7(),
+    now: () => new Date(),
+    enqueue: options.enqueuer.add,
+  }
+  const { handlers, routes, ready, close } = module.create(deps)
+  await ready?.()
+  const consumer = consume({
+    ...options,
+    ...deps,
+    service: contract,
+    handlers,
+    workerName,
+    chance: Math.random,
+  })
+  return {
+    name,
+    deps,
+    consumer,
+    routes: withErrors(routes, log),
+    stop: async (graceMs: number) => {
+      await consumer.drain(graceMs)
+      await close?.()
+      await sql.end({ timeout: 2 })
+    },
+  }
+}
