@@ -20,7 +20,7 @@ export async function startRedis({ dir, port, appendonly = true }: RedisOptions)
   const command = await ensureTool({
     programs: ['valkey-server', 'redis-server'],
     packages: { apt: 'redis-server', brew: 'valkey', dnf: 'valkey', apk: 'valkey', pacman: 'valkey' },
-    otherwise: 'set REDIS_URL to a Redis of your own',
+    otherwise: 'set REDIS_URL (for tests TEST_REDIS_URL) to a Redis of your own',
   })
   mkdirSync(join(dir, 'data'), { recursive: true })
   const chosen = port ?? (await preferPort(lastPort(dir)))
