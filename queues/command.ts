@@ -8,6 +8,12 @@ export interface HttpRoute {
   readonly path: `/v1/${string}`
 }
 
+/** The route of a command that people may ask for. */
+export interface CommandRoute extends HttpRoute {
+  /** What the caller's token must allow. */
+  readonly scope: Scope
+}
+
 /** A "no" that the caller can act on. It settles the command and changes nothing. */
 export interface Refusal {
   readonly status: 402 | 403 | 404 | 409 | 410 | 422
@@ -26,7 +32,12 @@ export interface Event<Name extends string = string, Payload extends TSchema = T
   readonly payload: Payload
 }
 
-export interface CommandSpec<Input extends TObject, Output extends TSchema, R extends Refusals> {
+export interface CommandSpec<
+  Input extends TObject,
+  Output extends TSchema,
+  R extends Refusals,
+  Http extends CommandRoute | undefined = CommandRoute | undefined,
+> {
   /** One sentence for the reference, the dashboard and the OpenAPI operation. */
   readonly summary: string
   /** What is asked. Unknown fields are refused. */
@@ -39,10 +50,7 @@ export interface CommandSpec<Input extends TObject, Output extends TSchema, R ex
   /** A handler that runs longer is aborted, and the attempt counts as failed. */
   readonly timeoutMs: number
   /** Present if people may ask for it over HTTP. */
-  readonly http?: HttpRoute & {
-    /** What the caller's token must allow. */
-    readonly scope: Scope
-  }
+  readonly http?: Http
   /** Present if each such event becomes one command, in the transaction that emits the event. */
   readonly on?: Event<string, Input>
   /** Present if it runs by the clock: once per this many milliseconds, however many workers there are. */
@@ -55,7 +63,8 @@ export interface Command<
   Input extends TObject = TObject,
   Output extends TSchema = TSchema,
   R extends Refusals = Refusals,
-> extends CommandSpec<Input, Output, R> {
+  Http extends CommandRoute | undefined = CommandRoute | undefined,
+> extends CommandSpec<Input, Output, R, Http> {
   readonly name: Name
 }
 
@@ -65,7 +74,8 @@ export function command<
   Input extends TObject,
   Output extends TSchema,
   const R extends Refusals,
->(name: Name, spec: CommandSpec<Input, Output, R>): Command<Name, Input, Output, R> {
+  const Http extends CommandRoute | undefined = undefined,
+>(name: Name, spec: CommandSpec<Input, Output, R, Http>): Command<Name, Input, Output, R, Http> {
   return Object.freeze({ ...spec, name })
 }
 
