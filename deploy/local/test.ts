@@ -1,6 +1,6 @@
 // What `npm test` runs. Arguments go to `bun test`, and then lint and types are left out:
 //   npm test -- workers/orders
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Check, type CheckResult } from './check.ts'
@@ -56,7 +56,9 @@ function staticChecks(): Check[] {
   ]
 }
 
-function tests(args: string[], env: Record<string, string>): Check {
+/** What tests leave in their temporary folders, also when they are killed, goes with ours. */
+function tests(args: string[], servers: Record<string, string>): Check {
+  const env = { ...servers, TMPDIR: openFolder(join(dir, 'tmp')) }
   return new Check('tests', [process.execPath, 'test', ...args], { env, isTestRun: true })
 }
 
@@ -73,17 +75,21 @@ function report(results: CheckResult[]): never {
 /** Data of its own, so that a running `npm start` is not touched. */
 function makeTemporaryDir(): string {
   removeAbandoned()
-  const made = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`))
-  // As root, Postgres runs as another user and has to pass.
-  chmodSync(made, 0o711)
-  return made
+  return openFolder(mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`)))
+}
+
+/** As root, Postgres runs as another user and has to pass. */
+function openFolder(path: string): string {
+  mkdirSync(path, { recursive: true })
+  chmodSync(path, 0o711)
+  return path
 }
 
 /** A run that was killed could not clean up. */
 function removeAbandoned(): void {
   for (const name of readdirSync(tmpdir())) {
     const pid = name.startsWith(prefix) ? Number(name.slice(prefix.length).split('-')[0]) : 0
-    if (pid > 0 && !isAlive(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true })
+    if (pid > 0 && !isAlive(pid)) tryToRemove(join(tmpdir(), name))
   }
 }
 
@@ -97,5 +103,17 @@ function isAlive(pid: number): boolean {
 
 async function cleanUp(): Promise<void> {
   await stopServers()
-  rmSync(dir, { recursive: true, force: true })
+  // Servers of killed tests may be ending still, and write.
+  for (let attempt = 0; existsSync(dir) && attempt < 50; attempt++) {
+    if (attempt > 0) await Bun.sleep(100)
+    tryToRemove(dir)
+  }
+}
+
+function tryToRemove(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch {
+    // Not empty any more, or not ours.
+  }
 }
