@@ -46,7 +46,6 @@ export function consume(options: ConsumeOptions): Consumer {
     lockDuration: service.lockMs,
     stalledInterval: Math.min(3_000, service.lockMs / 3),
     maxStalledCount: 1_000_000, // the journal counts crashes
-    skipVersionCheck: true,
   })
   worker.on('error', () => {}) // the connection itself tells of its errors
 

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Sql } from '../../db/client.ts'
 import type { Service } from '../../queues/command.ts'
 import type { Enqueued } from '../../queues/journal.ts'
-import type { Handlers } from '../../queues/outcome.ts'
+import type { Handler, Handlers } from '../../queues/outcome.ts'
 import type { Env } from '../../queues/settings.ts'
 
 /** What every service is given; it makes the rest itself. */
@@ -20,21 +20,22 @@ export interface ServiceDeps {
 }
 
 /** A service at work: a handler for each of its commands, and its reads. */
-export interface ServiceParts<S extends Service = Service, Routes extends AnyElysia = AnyElysia> {
-  readonly handlers: Handlers<S>
+export interface ServiceParts<H, Routes extends AnyElysia = AnyElysia> {
+  readonly handlers: H
   readonly routes: Routes
   /** Checked before the first command is taken; throws with one line that says what is missing. */
   readonly ready?: () => Promise<void>
   readonly close?: () => Promise<void>
 }
 
-export interface ServiceModule<S extends Service = Service, Routes extends AnyElysia = AnyElysia> {
-  readonly contract: S
-  readonly create: (deps: ServiceDeps) => ServiceParts<S, Routes>
+/** A contract with what carries it out. Which handler takes which input is known to `defineService` alone. */
+export interface ServiceModule<Routes extends AnyElysia = AnyElysia> {
+  readonly contract: Service
+  readonly create: (deps: ServiceDeps) => ServiceParts<Readonly<Record<string, Handler>>, Routes>
 }
 
 /** Ties a contract to what carries it out. A command without its handler does not compile. */
 export const defineService = <S extends Service, Routes extends AnyElysia>(
   contract: S,
-  create: (deps: ServiceDeps) => ServiceParts<S, Routes>,
-): ServiceModule<S, Routes> => ({ contract, create })
+  create: (deps: ServiceDeps) => ServiceParts<Handlers<S>, Routes>,
+): ServiceModule<Routes> => ({ contract, create: create as unknown as ServiceModule<Routes>['create'] })
