@@ -15,7 +15,6 @@ import { startServers } from './servers.ts'
 import { SetupError } from './setup-error.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'waybill-local-'))
-const bun = process.execPath
 
 // Made for slow disks, not as an expectation.
 setDefaultTimeout(60_000)
@@ -118,19 +117,18 @@ describe('a Redis of our own', () => {
 
 describe('a launcher that is killed', () => {
   test('takes its servers with it, and the next start has their data', async () => {
-    const folder = join(dir, 'orphan')
-    const launcher = Bun.spawn([bun, '-e', launcherScript(folder)], { cwd: import.meta.dir, stdout: 'pipe' })
-    const pids = JSON.parse(await firstLine(launcher.stdout)) as number[]
-    const servers = pids.flatMap(pid => identify(pid) ?? [])
-    expect(servers).toHaveLength(2)
+    const { launcher, servers, folder } = await launchElsewhere('orphan')
     launcher.kill('SIGKILL')
     await until(() => !servers.some(isSameProcess))
+    await expectDataIn(folder)
+  })
 
-    const redis = await startRedis({ dir: folder })
-    expect(await useRedis(redis, client => client.get('kept'))).toBe('42')
-    await redis.stop()
-    const pg = await startPostgres({ dir: join(folder, 'pg') })
-    await pg.stop()
+  test('together with its servers, as in a power cut, does not block the next start', async () => {
+    const { launcher, servers, folder } = await launchElsewhere('power-cut')
+    for (const { pid } of servers) process.kill(pid, 'SIGKILL')
+    launcher.kill('SIGKILL')
+    await launcher.exited
+    await expectDataIn(folder)
   })
 })
 
@@ -204,16 +202,33 @@ async function useRedis<T>(server: Server, use: (redis: Redis) => Promise<T>): P
   }
 }
 
-function launcherScript(folder: string): string {
-  return `
+async function launchElsewhere(name: string) {
+  const folder = join(dir, name)
+  const script = `
     import { Redis } from 'ioredis'
     import { startPostgres } from './postgres.ts'
     import { startRedis } from './redis.ts'
-    const redis = await startRedis({ dir: '${folder}' })
     const pg = await startPostgres({ dir: '${folder}/pg' })
-    await new Redis(redis.url).set('kept', '42')
+    const redis = await startRedis({ dir: '${folder}/redis' })
+    const client = new Redis(redis.url)
+    await client.set('kept', '42')
+    while (!(await client.info('persistence')).includes('aof_buffer_length:0')) await Bun.sleep(10)
     console.log(JSON.stringify([redis.pid, pg.pid]))
     await Bun.sleep(60_000)`
+  const launcher = Bun.spawn([process.execPath, '-e', script], { cwd: import.meta.dir, stdout: 'pipe' })
+  const pids = JSON.parse(await firstLine(launcher.stdout)) as number[]
+  const servers = pids.flatMap(pid => identify(pid) ?? [])
+  expect(servers).toHaveLength(2)
+  return { launcher, servers, folder }
+}
+
+async function expectDataIn(folder: string): Promise<void> {
+  const redis = await startRedis({ dir: join(folder, 'redis') })
+  expect(await useRedis(redis, client => client.get('kept'))).toBe('42')
+  await redis.stop()
+  const pg = await startPostgres({ dir: join(folder, 'pg') })
+  expect(await query(pg, sql => sql`select 1 as one`)).toEqual([{ one: 1 }])
+  await pg.stop()
 }
 
 async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {

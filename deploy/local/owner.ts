@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { identify, isSameProcess, type ProcessIdentity } from './process-identity.ts'
 import { SetupError } from './setup-error.ts'
@@ -15,21 +15,19 @@ export type Ownership = { setServer(pid: number): void; release(): void }
 export async function own(dir: string, name: string): Promise<Ownership> {
   const file = join(dir, 'owner.json')
   const launcher = identify(process.pid) ?? { pid: process.pid, startedAt: '' }
-  const write = (owner: Owner) => writeFileSync(file, JSON.stringify(owner))
-  while (!createExclusively(file)) await evict(file, dir, name)
-  write({ launcher })
+  while (!create(file, { launcher })) await evict(file, dir, name)
   return {
     setServer: pid => {
       const server = identify(pid)
-      write(server === undefined ? { launcher } : { launcher, server })
+      replace(file, server === undefined ? { launcher } : { launcher, server })
     },
     release: () => rmSync(file, { force: true }),
   }
 }
 
-function createExclusively(file: string): boolean {
+function create(file: string, owner: Owner): boolean {
   try {
-    closeSync(openSync(file, 'wx', 0o600))
+    writeFileSync(file, JSON.stringify(owner), { flag: 'wx', mode: 0o600 })
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
@@ -37,8 +35,14 @@ function createExclusively(file: string): boolean {
   }
 }
 
+function replace(file: string, owner: Owner): void {
+  const next = `${file}.next`
+  writeFileSync(next, JSON.stringify(owner), { mode: 0o600 })
+  renameSync(next, file)
+}
+
 async function evict(file: string, dir: string, name: string): Promise<void> {
-  const owner = read(file)
+  const owner = read(file) ?? (await Bun.sleep(100).then(() => read(file)))
   if (owner !== undefined && isSameProcess(owner.launcher))
     throw new SetupError(
       `${name} of ${dir} already runs for process ${owner.launcher.pid}: stop that process first, or use another checkout.`,
@@ -51,7 +55,7 @@ function read(file: string): Owner | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Owner
   } catch {
-    // Written by a start that was killed half-way: nothing runs yet.
+    // Half written, or gone: by a start in this very moment, or by one that was killed before anything ran.
     return undefined
   }
 }

@@ -1,5 +1,6 @@
 import { chownSync, existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { SetupError } from './setup-error.ts'
 
 /** How to run a program that refuses to run as root. */
 export type Unprivileged = { wrap: string[]; user?: { uid: number; gid: number } }
@@ -25,9 +26,20 @@ export function unprivileged(paths: string[]): Unprivileged {
 /** For root: gives the folder and all in it to `nobody`. Else does nothing. */
 export function giveAway(path: string): void {
   if (process.getuid?.() !== 0) return
+  try {
+    chownAll(path)
+  } catch (error) {
+    if (!['EINVAL', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    throw new SetupError(
+      `Postgres refuses to run as root, and ${path} cannot be given to another user: start as a normal user, or set DATABASE_URL.`,
+    )
+  }
+}
+
+function chownAll(path: string): void {
   const stat = lstatSync(path)
   if (stat.uid !== nobody.uid) chownSync(path, nobody.uid, nobody.gid)
-  if (stat.isDirectory()) for (const name of readdirSync(path)) giveAway(join(path, name))
+  if (stat.isDirectory()) for (const name of readdirSync(path)) chownAll(join(path, name))
 }
 
 function isOpenToAll(path: string): boolean {
