@@ -9,6 +9,11 @@ export const PaymentMethod = Type.String({
   description:
     'Token of a card at the provider. The sandbox knows pm_card_ok, pm_card_declined and pm_card_timeout.',
 })
+const Attempt = Type.Integer({
+  minimum: 1,
+  maximum: 1_000,
+  description: 'Which charge of the order this is; asked for twice under one number, it is one charge.',
+})
 const money = { amountMinor: AmountMinor, currency: Currency }
 const payment = { paymentId: Id, orderId: Id, ...money }
 
@@ -39,7 +44,8 @@ export const charge = command('payments.charge', {
       attempt: Type.Integer({
         minimum: 1,
         maximum: 1000,
-        description: 'The order\'s how-manieth charge; a charge asked for twice under one number is one charge.',
+        description:
+          "The order's how-manieth charge; a charge asked for twice under one number is one charge.",
       }),
       customerId: Id,
       ...money,
@@ -62,7 +68,11 @@ export const refund = command('payments.refund', {
         ...Id,
         description: 'The command that asks for it; asked for twice by the same one, it is one refund.',
       }),
-      amountMinor: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Minor units.' }),
+      amountMinor: Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'Minor units.',
+      }),
       reason: Type.String({ maxLength: 300 }),
     },
     closed,
@@ -82,7 +92,7 @@ export const captured = event('payment.captured', {
 })
 export const declined = event('payment.declined', {
   summary: 'The provider refused the charge.',
-  payload: Type.Object({ ...payment, declineCode: Type.String() }, closed),
+  payload: Type.Object({ ...payment, attempt: Attempt, declineCode: Type.String() }, closed),
 })
 export const refunded = event('payment.refunded', {
   summary: 'Money went back to the customer.',

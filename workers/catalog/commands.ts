@@ -1,0 +1,33 @@
+import { type catalog, priceChanged, stockChanged } from '../../queues/catalog.ts'
+import { done, emit, type Handlers, rejected } from '../../queues/outcome.ts'
+import { insertProduct, readStock, updatePrice, updateStock } from './store.ts'
+
+export const handlers: Handlers<typeof catalog> = {
+  'catalog.create-product': async job => async tx => {
+    const isThere = await insertProduct(tx, { ...job.input, id: job.id, createdAt: job.now })
+    return isThere ? done({ productId: job.id, sku: job.input.sku }) : rejected('sku_taken')
+  },
+
+  'catalog.set-price': async job => async tx => {
+    const sku = await updatePrice(tx, job.input)
+    if (sku === null) return rejected('product_not_found')
+    return done(job.input, { emit: [emit(priceChanged, { ...job.input, sku })] })
+  },
+
+  'catalog.set-stock':
+    async ({ input: { productId, onHand } }) =>
+    async tx => {
+      const stock = await updateStock(tx, productId, onHand)
+      if (stock === null) {
+        const current = await readStock(tx, productId)
+        return current === null
+          ? rejected('product_not_found')
+          : rejected('below_reserved', { reserved: current.reserved })
+      }
+      const available = stock.onHand - stock.reserved
+      return done(
+        { productId, onHand, reserved: stock.reserved, available },
+        { emit: [emit(stockChanged, { productId, sku: stock.sku, onHand, available })] },
+      )
+    },
+}

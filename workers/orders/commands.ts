@@ -1,0 +1,199 @@
+import type { Command } from '../../queues/command.ts'
+import {
+  cancelled,
+  expired,
+  expireOverdue as expireOverdueCommand,
+  type OrderState,
+  type orders,
+  paid,
+  paymentFailed,
+  placed,
+} from '../../queues/orders.ts'
+import {
+  done,
+  emit,
+  type FollowUp,
+  follow,
+  type Handlers,
+  type Job,
+  rejected,
+  type Tx,
+} from '../../queues/outcome.ts'
+import { charge, refund } from '../../queues/payments.ts'
+import { expiryOf, extendedExpiryOf, place, receive, sourcesOf } from './domain.ts'
+import * as store from './store.ts'
+
+/** Orders that one run of the clock expires; the rest follow at once. */
+const expireBatchMax = 100
+
+export const handlers: Handlers<typeof orders> = {
+  'orders.place': async job => async tx => {
+    const { lines, paymentMethod } = job.input
+    const verdict = place(await store.reserve(tx, job.id, lines))
+    if (verdict.kind === 'rejected') return verdict
+    const order = { ...verdict, id: job.id, customerId: customerOf(job) }
+    const isNew = await store.insertOrder(
+      tx,
+      { ...order, expiresAt: expiryOf(job.now) },
+      noteOf(job, 'orders.place'),
+    )
+    if (!isNew) return done(await placedBefore(tx, job.id))
+    const { id: orderId, customerId, totalMinor, currency } = order
+    return done(
+      { orderId, state: 'pending_payment' as const, totalMinor, currency },
+      {
+        follow: [
+          follow(charge, {
+            orderId,
+            attempt: 1,
+            customerId,
+            amountMinor: totalMinor,
+            currency,
+            paymentMethod,
+          }),
+        ],
+        emit: [emit(placed, { orderId, customerId, totalMinor, currency })],
+      },
+    )
+  },
+
+  'orders.pay': async job => async tx => {
+    const { orderId, paymentMethod } = job.input
+    const step = { orderId, ownerId: customerOf(job), note: noteOf(job, 'orders.pay') }
+    const order = await store.markPendingPayment(tx, step, expiryOf(job.now))
+    if (order === null) return refuseMove(tx, step, 'pending_payment')
+    const { customerId, totalMinor: amountMinor, currency, charges: attempt } = order
+    return done(
+      { orderId, state: order.state },
+      { follow: [follow(charge, { orderId, attempt, customerId, amountMinor, currency, paymentMethod })] },
+    )
+  },
+
+  'orders.cancel': async job => async tx => {
+    const { orderId } = job.input
+    const step = { orderId, ownerId: customerOf(job), note: noteOf(job, 'orders.cancel') }
+    const order = await store.markCancelled(tx, step)
+    if (order === null) return refuseMove(tx, step, 'cancelled')
+    return done(
+      { orderId, state: order.state },
+      {
+        follow: returnMoney(job, order, job.input.reason ?? 'order cancelled'),
+        emit: [emit(cancelled, told(order))],
+      },
+    )
+  },
+
+  'orders.confirm-payment': async job => async tx => {
+    const { orderId } = job.input
+    const order = await store.markPaid(
+      tx,
+      { orderId, note: noteOf(job, 'orders.confirm-payment') },
+      job.input,
+    )
+    if (order !== null) return done({ orderId, state: order.state }, { emit: [emit(paid, told(order))] })
+    const current = await mustLoad(tx, orderId)
+    switch (receive(current, job.input)) {
+      case 'known':
+        return done({ orderId, state: current.state })
+      case 'return': {
+        await store.noteLatePayment(tx, orderId, job.input)
+        const { paymentId, amountMinor } = job.input
+        const late = { paymentId, capturedMinor: amountMinor, refundedMinor: 0 }
+        return done(
+          { orderId, state: current.state },
+          { follow: returnMoney(job, late, `order ${current.state}`) },
+        )
+      }
+      case 'pay':
+        throw new Error(`order ${orderId} moved while its payment was confirmed`)
+    }
+  },
+
+  'orders.fail-payment': async job => async tx => {
+    const { orderId, attempt } = job.input
+    const order = await store.markPaymentFailed(
+      tx,
+      { orderId, note: noteOf(job, 'orders.fail-payment') },
+      attempt,
+    )
+    if (order !== null)
+      return done({ orderId, state: order.state }, { emit: [emit(paymentFailed, told(order))] })
+    await store.noteLateDecline(tx, orderId, attempt)
+    const current = await mustLoad(tx, orderId)
+    return done({ orderId, state: current.state })
+  },
+
+  'orders.record-refund': async job => async tx => {
+    const { orderId } = job.input
+    await store.noteRefund(tx, job.input)
+    const { state } = await mustLoad(tx, orderId)
+    return done({ orderId, state })
+  },
+
+  'orders.expire-overdue': async job => async tx => {
+    const ended = await store.expireOverdue(tx, {
+      limit: expireBatchMax,
+      extendedTo: extendedExpiryOf(job.now),
+      note: noteOf(job, 'orders.expire-overdue'),
+    })
+    return done(
+      { expired: ended.length },
+      {
+        emit: ended.map(order => emit(expired, told(order))),
+        follow: ended.length < expireBatchMax ? [] : [follow(expireOverdueCommand, {})],
+      },
+    )
+  },
+}
+
+const noteOf = (job: Job, cause: keyof typeof handlers): store.Note => ({
+  cause,
+  actorId: job.actor?.id ?? null,
+  traceparent: job.traceparent,
+  at: job.now,
+})
+
+function customerOf(job: Job): string {
+  if (!job.actor) throw new Error('only a person can ask for this')
+  return job.actor.id
+}
+
+const told = ({ id, customerId, totalMinor, currency }: store.OrderRow) => ({
+  orderId: id,
+  customerId,
+  totalMinor,
+  currency,
+})
+
+async function mustLoad(tx: Tx, orderId: string): Promise<store.OrderRow> {
+  const order = await store.loadOrder(tx, orderId)
+  if (!order) throw new Error(`there is no order ${orderId}`)
+  return order
+}
+
+async function placedBefore(tx: Tx, orderId: string) {
+  const { state, totalMinor, currency } = await mustLoad(tx, orderId)
+  return { orderId, state, totalMinor, currency }
+}
+
+/** No row moved: there is no such order of this customer, or it is in a state that does not allow the move. */
+async function refuseMove(
+  tx: Tx,
+  { orderId, ownerId }: { readonly orderId: string; readonly ownerId: string },
+  to: OrderState,
+) {
+  const order = await store.loadOrder(tx, orderId)
+  if (order?.customerId !== ownerId) return rejected('order_not_found')
+  return rejected('order_state_conflict', { current: order.state, allowed: sourcesOf(to) })
+}
+
+/** The refund of what is left of a captured payment, if anything. */
+function returnMoney(
+  job: Job<Command>,
+  money: Pick<store.OrderRow, 'paymentId' | 'capturedMinor' | 'refundedMinor'>,
+  reason: string,
+): readonly FollowUp[] {
+  const amountMinor = money.capturedMinor - money.refundedMinor
+  if (money.paymentId === null || amountMinor === 0) return []
+  return [follow(refund, { paymentId: money.paymentId, requestId: job.id, amountMinor, reason })]
+}

@@ -1,0 +1,28 @@
+import { Type } from '@sinclair/typebox'
+import { Elysia } from 'elysia'
+import type { Sql } from '../../db/client.ts'
+import { Order, OrderPage } from '../../queues/orders.ts'
+import { Id } from '../../queues/schemas.ts'
+import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
+import { PageById, rangeOf, toPage } from '../runtime/page.ts'
+import { listOrders, readOrder } from './reads.ts'
+
+/** A customer's own orders; anybody else's do not exist for them. */
+export const routes = (sql: Sql) =>
+  new Elysia()
+    .get(
+      '/orders',
+      async ({ query, headers }) => {
+        const customerId = headers['x-waybill-actor']
+        return toPage(await listOrders(sql, { customerId, ...rangeOf(query) }), query)
+      },
+      { query: PageById, headers: ActorHeaders, response: { 200: OrderPage } },
+    )
+    .get(
+      '/orders/:id',
+      async ({ params, headers, status }) =>
+        (await readOrder(sql, headers['x-waybill-actor'], params.id)) ?? status(404, notFound),
+      { params: Type.Object({ id: Id }), headers: ActorHeaders, response: { 200: Order, 404: NotFound } },
+    )
+
+export type OrdersRoutes = ReturnType<typeof routes>

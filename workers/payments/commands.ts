@@ -1,0 +1,153 @@
+import type { Sql } from '../../db/client.ts'
+import {
+  done,
+  type Effects,
+  emit,
+  type Handlers,
+  type Job,
+  later,
+  type Outcome,
+  rejected,
+} from '../../queues/outcome.ts'
+import {
+  captured,
+  type charge as chargeCommand,
+  declined,
+  type payments,
+  type refund as refundCommand,
+  refunded,
+} from '../../queues/payments.ts'
+import type { Ask, Reply } from './ask.ts'
+import { chargeKeyOf, inquiryDelayMs, refundKeyOf } from './domain.ts'
+import type { ChargeAnswer, Provider, RefundAnswer } from './provider.ts'
+import * as store from './store.ts'
+
+type Charge = typeof chargeCommand
+type Refund = typeof refundCommand
+
+export interface PaymentDeps {
+  readonly sql: Sql
+  readonly provider: Provider
+  readonly ask: Ask
+  /** Waits before a provider that did not answer is asked again. */
+  readonly inquiriesMs: readonly number[]
+}
+
+export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
+  'payments.charge': async job => {
+    const payment = await store.openPayment(deps.sql, { ...job.input, id: job.id, createdAt: job.now })
+    refuseOtherTerms(payment, job)
+    if (isSettled(payment)) return done({ paymentId: payment.id, status: payment.status })
+    const reply = await askForCharge(payment, job.signal, deps)
+    switch (reply.kind) {
+      case 'answer':
+        return settleCharge(payment, reply.answer, job)
+      case 'unknown':
+        return async tx => {
+          await store.markUnknown(tx, payment.id)
+          return askAgain(payment.inquiries + 1, reply.because, deps)
+        }
+      case 'not_sent':
+        return later(reply.restMs, 'the payment provider keeps failing')
+    }
+  },
+
+  'payments.refund': async job => {
+    const refund =
+      (await store.reserveRefund(deps.sql, { ...job.input, id: job.id, createdAt: job.now })) ??
+      (await store.findRefund(deps.sql, job.input.paymentId, job.input.requestId))
+    if (refund === null) return refuseRefund(job, deps)
+    if (refund.status === 'succeeded') return done({ refundId: refund.id, paymentId: refund.paymentId })
+    const reply = await askForRefund(refund, job.signal, deps)
+    switch (reply.kind) {
+      case 'answer':
+        return settleRefund(refund)
+      case 'unknown':
+        return async tx => {
+          await store.markRefundUnknown(tx, refund.id)
+          return askAgain(refund.inquiries + 1, reply.because, deps)
+        }
+      case 'not_sent':
+        return later(reply.restMs, 'the payment provider keeps failing')
+    }
+  },
+})
+
+/** One number of one order is one charge: asked for again on other terms, it is a bug. */
+function refuseOtherTerms(payment: store.ChargeRow, { input }: Job<Charge>): void {
+  if (payment.amountMinor === input.amountMinor && payment.currency === input.currency) return
+  throw new Error(`charge ${input.attempt} of order ${input.orderId} was asked for on other terms`)
+}
+
+const isSettled = ({ status }: store.ChargeRow): boolean => status === 'captured' || status === 'declined'
+
+/** A charge that the provider may have heard of is looked up by its key before it is asked for again. */
+function askForCharge(
+  { id, amountMinor, currency, paymentMethod, isNew }: store.ChargeRow,
+  signal: AbortSignal,
+  { provider, ask }: PaymentDeps,
+): Promise<Reply<ChargeAnswer>> {
+  const key = chargeKeyOf(id)
+  return ask(async callSignal => {
+    if (amountMinor === 0) return { kind: 'captured' }
+    const known = isNew ? null : await provider.findCharge(key, callSignal)
+    return known ?? provider.charge({ key, amountMinor, currency, paymentMethod }, callSignal)
+  }, signal)
+}
+
+const settleCharge =
+  (payment: store.ChargeRow, answer: ChargeAnswer, { input }: Job<Charge>): Effects<Charge> =>
+  async tx => {
+    const { id: paymentId, amountMinor, currency } = payment
+    const { orderId, attempt } = input
+    const money = { paymentId, orderId, amountMinor, currency }
+    switch (answer.kind) {
+      case 'captured': {
+        const isNews = await store.markCaptured(tx, paymentId)
+        return done({ paymentId, status: 'captured' }, { emit: isNews ? [emit(captured, money)] : [] })
+      }
+      case 'declined': {
+        const { declineCode } = answer
+        const isNews = await store.markDeclined(tx, paymentId, declineCode)
+        const news = emit(declined, { ...money, attempt, declineCode })
+        return done({ paymentId, status: 'declined' }, { emit: isNews ? [news] : [] })
+      }
+    }
+  }
+
+/** The next inquiry; when the schedule has run out it throws, and the dead letter is the case for a person to review. */
+function askAgain(unanswered: number, because: string, { inquiriesMs }: PaymentDeps) {
+  const delayMs = inquiryDelayMs(unanswered, inquiriesMs)
+  if (delayMs === null)
+    throw new Error(`the payment provider left ${unanswered} calls unanswered: ${because}`)
+  return later(delayMs, `the payment provider did not answer: ${because}`)
+}
+
+async function refuseRefund(job: Job<Refund>, { sql }: PaymentDeps): Promise<Outcome<Refund>> {
+  const isKnown = await store.paymentExists(sql, job.input.paymentId)
+  return rejected(isKnown ? 'refund_exceeds_capture' : 'payment_not_found')
+}
+
+function askForRefund(
+  { id, paymentId, amountMinor, isNew }: store.RefundRow,
+  signal: AbortSignal,
+  { provider, ask }: PaymentDeps,
+): Promise<Reply<RefundAnswer>> {
+  const key = refundKeyOf(id)
+  return ask(async callSignal => {
+    const known = isNew ? null : await provider.findRefund(key, callSignal)
+    return known ?? provider.refund({ key, chargeKey: chargeKeyOf(paymentId), amountMinor }, callSignal)
+  }, signal)
+}
+
+const settleRefund =
+  ({ id: refundId, paymentId, amountMinor }: store.RefundRow): Effects<Refund> =>
+  async tx => {
+    const payment = await store.markRefunded(tx, refundId)
+    const output = { refundId, paymentId }
+    if (payment === null) return done(output)
+    const { orderId, currency, refundedMinor } = payment
+    return done(output, {
+      emit: [emit(refunded, { paymentId, orderId, amountMinor, currency, refundId, refundedMinor })],
+    })
+  }

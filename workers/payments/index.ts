@@ -1,0 +1,24 @@
+import { payments } from '../../queues/payments.ts'
+import { runService } from '../runtime/run.ts'
+import { defineService } from '../runtime/service.ts'
+import { createAsk } from './ask.ts'
+import { handlers } from './commands.ts'
+import { readPaymentSettings } from './config.ts'
+import type { Provider } from './provider.ts'
+import { routes } from './routes.ts'
+import { createSandbox } from './sandbox.ts'
+
+/** Payments at the provider that `choose` gives. */
+export const paymentsAt = (choose: (sandbox: Provider) => Provider) =>
+  defineService(payments, ({ sql, env }) => {
+    const { timeoutMs, inquiriesMs } = readPaymentSettings(env)
+    const provider = choose(createSandbox(sql))
+    return {
+      handlers: handlers({ sql, provider, ask: createAsk(timeoutMs), inquiriesMs }),
+      routes: routes(sql),
+    }
+  })
+
+export const paymentsService = paymentsAt(sandbox => sandbox)
+
+if (import.meta.main) await runService(paymentsService)

@@ -1,0 +1,189 @@
+import type { Sql } from '../../db/client.ts'
+import type { Tx } from '../../queues/outcome.ts'
+import type { Payment } from '../../queues/payments.ts'
+import { type StoredStatus, statusOf } from './domain.ts'
+
+export interface NewPayment {
+  readonly id: string
+  readonly orderId: string
+  readonly attempt: number
+  readonly customerId: string
+  readonly amountMinor: number
+  readonly currency: string
+  readonly paymentMethod: string
+  readonly createdAt: Date
+}
+
+export interface ChargeRow {
+  readonly id: string
+  readonly amountMinor: number
+  readonly currency: string
+  readonly paymentMethod: string
+  readonly status: StoredStatus
+  /** Calls that the provider did not answer. */
+  readonly inquiries: number
+  /** False if an earlier run, or an earlier command for the same charge, may have called the provider. */
+  readonly isNew: boolean
+}
+
+/** The row of this charge, made if it is not there: durable before the provider hears of it. */
+export async function openPayment(sql: Sql, payment: NewPayment): Promise<ChargeRow> {
+  const { id, orderId, attempt, customerId, amountMinor, currency, paymentMethod, createdAt } = payment
+  const inserted = await sql`
+    insert into payments.payments
+      (id, order_id, attempt, customer_id, amount_minor, currency, payment_method, created_at)
+    values (${id}, ${orderId}, ${attempt}, ${customerId}, ${amountMinor}, ${currency}, ${paymentMethod}, ${createdAt})
+    on conflict do nothing`
+  if (inserted.count > 0) {
+    return { id, amountMinor, currency, paymentMethod, status: 'processing', inquiries: 0, isNew: true }
+  }
+  const [row] = await sql<Omit<ChargeRow, 'isNew'>[]>`
+    select id, amount_minor as "amountMinor", currency, payment_method as "paymentMethod", status, inquiries
+    from payments.payments where order_id = ${orderId} and attempt = ${attempt}`
+  if (!row) throw new Error(`payment ${id} is neither new nor known`)
+  return { ...row, isNew: false }
+}
+
+/** Each answers false if the charge was settled before: then nothing changed. */
+export async function markCaptured(tx: Tx, paymentId: string): Promise<boolean> {
+  const updated = await tx`
+    update payments.payments set status = 'captured', captured_minor = amount_minor
+    where id = ${paymentId} and status in ('processing', 'unknown')`
+  return updated.count > 0
+}
+
+export async function markDeclined(tx: Tx, paymentId: string, declineCode: string): Promise<boolean> {
+  const updated = await tx`
+    update payments.payments set status = 'declined', decline_code = ${declineCode}
+    where id = ${paymentId} and status in ('processing', 'unknown')`
+  return updated.count > 0
+}
+
+export async function markUnknown(tx: Tx, paymentId: string): Promise<boolean> {
+  const updated = await tx`
+    update payments.payments set status = 'unknown', inquiries = inquiries + 1
+    where id = ${paymentId} and status in ('processing', 'unknown')`
+  return updated.count > 0
+}
+
+export interface NewRefund {
+  readonly id: string
+  readonly paymentId: string
+  readonly requestId: string
+  readonly amountMinor: number
+  readonly reason: string
+  readonly createdAt: Date
+}
+
+export interface RefundRow {
+  readonly id: string
+  readonly paymentId: string
+  readonly amountMinor: number
+  readonly status: 'pending' | 'succeeded'
+  readonly inquiries: number
+  /** False if an earlier run, or an earlier command for the same refund, may have called the provider. */
+  readonly isNew: boolean
+}
+
+/** Sets the amount aside, durably, before the provider hears of it. Null if the payment has not that much left. */
+export async function reserveRefund(sql: Sql, refund: NewRefund): Promise<RefundRow | null> {
+  const { id, paymentId, requestId, amountMinor, reason, createdAt } = refund
+  const [row] = await sql<RefundRow[]>`
+    with room as (
+      update payments.payments set refund_pending_minor = refund_pending_minor + ${amountMinor}
+      where id = ${paymentId} and refunded_minor + refund_pending_minor + ${amountMinor} <= captured_minor
+        and not exists (select from payments.refunds where payment_id = ${paymentId} and request_id = ${requestId})
+      returning id
+    )
+    insert into payments.refunds (id, payment_id, request_id, amount_minor, reason, created_at)
+    select ${id}::uuid, room.id, ${requestId}::uuid, ${amountMinor}::bigint, ${reason}, ${createdAt}::timestamptz from room
+    returning ${refundColumns(sql)}, true as "isNew"`
+  return row ?? null
+}
+
+export async function findRefund(sql: Sql, paymentId: string, requestId: string): Promise<RefundRow | null> {
+  const [row] = await sql<RefundRow[]>`
+    select ${refundColumns(sql)}, false as "isNew" from payments.refunds
+    where payment_id = ${paymentId} and request_id = ${requestId}`
+  return row ?? null
+}
+
+const refundColumns = (sql: Sql) => sql`
+  id, payment_id as "paymentId", amount_minor as "amountMinor", status, inquiries`
+
+export async function paymentExists(sql: Sql, paymentId: string): Promise<boolean> {
+  const rows = await sql`select from payments.payments where id = ${paymentId}`
+  return rows.count > 0
+}
+
+export async function markRefundUnknown(tx: Tx, refundId: string): Promise<void> {
+  await tx`update payments.refunds set inquiries = inquiries + 1 where id = ${refundId} and status = 'pending'`
+}
+
+export interface RefundedPayment {
+  readonly orderId: string
+  readonly currency: string
+  readonly refundedMinor: number
+}
+
+/** What was set aside has gone back. Null if it was settled before: then nothing changed. */
+export async function markRefunded(tx: Tx, refundId: string): Promise<RefundedPayment | null> {
+  const [row] = await tx<RefundedPayment[]>`
+    with settled as (
+      update payments.refunds set status = 'succeeded' where id = ${refundId} and status = 'pending'
+      returning payment_id, amount_minor
+    )
+    update payments.payments p
+    set refunded_minor = p.refunded_minor + settled.amount_minor,
+        refund_pending_minor = p.refund_pending_minor - settled.amount_minor
+    from settled where p.id = settled.payment_id
+    returning p.order_id as "orderId", p.currency, p.refunded_minor as "refundedMinor"`
+  return row ?? null
+}
+
+export interface PaymentFilter {
+  readonly customerId: string
+  readonly orderId: string | null
+  readonly cursor: string | null
+  readonly limit: number
+}
+
+/** The customer's payments, newest first, those older than the payment `cursor`. */
+export async function listPayments(sql: Sql, filter: PaymentFilter): Promise<readonly Payment[]> {
+  const { customerId, orderId, cursor, limit } = filter
+  const rows = await sql<PaymentRow[]>`
+    select ${paymentColumns(sql)} from payments.payments
+    where customer_id = ${customerId}
+      ${orderId === null ? sql`` : sql`and order_id = ${orderId}`}
+      ${cursor === null ? sql`` : sql`and id < ${cursor}`}
+    order by id desc limit ${limit}`
+  return rows.map(toPayment)
+}
+
+export async function readPayment(sql: Sql, customerId: string, id: string): Promise<Payment | null> {
+  const [row] = await sql<PaymentRow[]>`
+    select ${paymentColumns(sql)} from payments.payments where id = ${id} and customer_id = ${customerId}`
+  return row ? toPayment(row) : null
+}
+
+interface PaymentRow {
+  readonly id: string
+  readonly orderId: string
+  readonly amountMinor: number
+  readonly currency: string
+  readonly status: StoredStatus
+  readonly capturedMinor: number
+  readonly refundedMinor: number
+  readonly declineCode: string | null
+  readonly createdAt: Date
+}
+
+const paymentColumns = (sql: Sql) => sql`
+  id, order_id as "orderId", amount_minor as "amountMinor", currency, status, captured_minor as "capturedMinor",
+  refunded_minor as "refundedMinor", decline_code as "declineCode", created_at as "createdAt"`
+
+const toPayment = ({ capturedMinor, createdAt, ...row }: PaymentRow): Payment => ({
+  ...row,
+  status: statusOf({ ...row, capturedMinor }),
+  createdAt: createdAt.toISOString(),
+})
