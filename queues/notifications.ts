@@ -3,7 +3,7 @@ import { registered } from './accounts.ts'
 import { command, type Event, service } from './command.ts'
 import { cancelled, paid, paymentFailed } from './orders.ts'
 import { retry } from './retry.ts'
-import { closed, Id } from './schemas.ts'
+import { closed, Id, oneOf } from './schemas.ts'
 
 export const saveContact = command('notifications.save-contact', {
   summary: 'Remember where a person wants to be written to.',
@@ -15,7 +15,12 @@ export const saveContact = command('notifications.save-contact', {
   timeoutMs: 10_000,
 })
 
-/** A mail about an order to the one who placed it. */
+const Delivery = oneOf(
+  ['sent', 'unknown'],
+  '`unknown`: the mail server fell silent after it was given the mail; it is not sent again, for nobody is told the same twice.',
+)
+
+/** A mail about an order to the one who placed it: one per order, however often its event is told. */
 const orderMail = <const Name extends `notifications.${string}`>(
   name: Name,
   summary: string,
@@ -25,8 +30,11 @@ const orderMail = <const Name extends `notifications.${string}`>(
     summary,
     on,
     input: paid.payload,
-    output: Type.Object({ deliveryId: Id }, closed),
-    refusals: { no_contact: { status: 404, title: 'No address is known for this customer.' } },
+    output: Type.Object({ deliveryId: Id, delivery: Delivery }, closed),
+    refusals: {
+      no_contact: { status: 404, title: 'No address is known for this customer.' },
+      mail_refused: { status: 422, title: 'The mail server refused the mail for good.' },
+    },
     retry: retry.remote,
     timeoutMs: 30_000,
   })

@@ -25,7 +25,7 @@ const TraceHeaders = Type.Object({ traceparent: Type.Optional(Type.String({ maxL
 
 /** Signing in is answered at once and by the service itself: credentials never enter the journal. */
 export const routes = (deps: ServiceDeps, access: Access) =>
-  new Elysia({ normalize: false })
+  new Elysia()
     .onError(({ error, status }) =>
       error instanceof TooManySignIns ? status(503, { code: 'overloaded' }) : undefined,
     )
