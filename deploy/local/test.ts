@@ -50,8 +50,10 @@ async function runAll(args: string[]): Promise<CheckResult[]> {
 
 function staticChecks(): Check[] {
   const bun = process.execPath
+  // Under CI=true biome colours its output even into a file.
+  const colours = process.stdout.isTTY ? 'force' : 'off'
   return [
-    new Check('lint', [bun, 'node_modules/@biomejs/biome/bin/biome', 'ci', '.']),
+    new Check('lint', [bun, 'node_modules/@biomejs/biome/bin/biome', 'ci', '.', `--colors=${colours}`]),
     new Check('types', [bun, 'node_modules/typescript/bin/tsc', '--noEmit', '-p', '.']),
   ]
 }
