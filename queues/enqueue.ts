@@ -12,6 +12,8 @@ export interface Enqueuer {
   readonly addNow: (commands: readonly Enqueued[]) => Promise<void>
   /** True once after Redis did not take something, and for one of all processes after it came back empty. */
   readonly missed: () => Promise<boolean>
+  /** False if Redis does not answer within a second. */
+  readonly ping: () => Promise<boolean>
   readonly close: () => Promise<void>
 }
 
@@ -60,6 +62,11 @@ export function createEnqueuer(settings: RedisSettings, log: Logger): Enqueuer {
       untaken = false
       return missed
     },
+    ping: () =>
+      redis.ping().then(
+        () => true,
+        () => false,
+      ),
     close: async () => {
       redis.disconnect()
     },

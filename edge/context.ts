@@ -1,0 +1,12 @@
+import type { Context } from 'hono'
+
+/** What the middleware knows of a request. */
+export interface EdgeEnv {
+  Variables: {
+    /** Names this request in logs and problems: the caller's x-request-id, else the trace id. */
+    requestId: string
+    /** W3C trace context of this request. */
+    traceparent: string
+  }
+}
+export type EdgeContext = Context<EdgeEnv>

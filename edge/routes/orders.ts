@@ -1,0 +1,46 @@
+import { treaty } from '@elysiajs/eden/treaty2'
+import { Type } from '@sinclair/typebox'
+import { Order, OrderPage } from '../../queues/orders.ts'
+import { Id } from '../../queues/schemas.ts'
+import type { OrdersRoutes } from '../../workers/orders/routes.ts'
+import type { Mount } from '../operation.ts'
+import { PageParameters } from '../page.ts'
+import { answersOf, edenOf, onBehalfOf, type Upstream, unstored } from '../upstream.ts'
+
+/** One's own orders. */
+export function mountOrders(mount: Mount, upstream: Upstream): void {
+  const api = treaty<OrdersRoutes>(...edenOf(upstream))
+  const order = answersOf(Order)
+  const page = answersOf(OrderPage)
+
+  mount(
+    {
+      id: 'orders.list',
+      method: 'GET',
+      path: '/v1/orders',
+      tag: 'orders',
+      summary: 'One’s own orders, newest first.',
+      access: 'orders:read',
+      query: PageParameters,
+      answers: { 200: { description: 'One page.', schema: OrderPage } },
+      problems: ['upstream_unavailable'],
+    },
+    async ({ c, actor, query }) =>
+      Response.json(await page(api.orders.get({ query, ...onBehalfOf(c, actor) })), unstored),
+  )
+  mount(
+    {
+      id: 'orders.get',
+      method: 'GET',
+      path: '/v1/orders/{orderId}',
+      tag: 'orders',
+      summary: 'One of one’s own orders, with its lines and its history.',
+      access: 'orders:read',
+      params: Type.Object({ orderId: Id }),
+      answers: { 200: { description: 'The order.', schema: Order } },
+      problems: ['not_found', 'upstream_unavailable'],
+    },
+    async ({ c, actor, params }) =>
+      Response.json(await order(api.orders({ id: params.orderId }).get(onBehalfOf(c, actor))), unstored),
+  )
+}
