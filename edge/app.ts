@@ -39,6 +39,8 @@ export interface EdgeDeps {
   readonly log: Logger
   /** UUIDv7. */
   readonly newId: () => string
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number
 }
 
 export interface Edge {
@@ -51,7 +53,7 @@ export interface Edge {
   readonly drain: () => void
 }
 
-export function createApp({ settings, sql, enqueuer, upstreams, log, newId }: EdgeDeps): Edge {
+export function createApp({ settings, sql, enqueuer, upstreams, log, newId, nowMs }: EdgeDeps): Edge {
   const publicUrl = settings.PUBLIC_URL
   const rules = { internalSecret: settings.INTERNAL_SECRET, timeoutMs: settings.UPSTREAM_TIMEOUT_MS }
   const accounts = createUpstream(upstreams.accounts, rules)
@@ -59,6 +61,7 @@ export function createApp({ settings, sql, enqueuer, upstreams, log, newId }: Ed
     issuer: settings.TOKEN_ISSUER,
     audience: settings.TOKEN_AUDIENCE,
     fetchKeys: init => accounts.fetch(`${accounts.base}/.well-known/jwks.json`, init),
+    nowMs,
   })
   const read = (id: string) => fromJournal(readCommand(sql, id))
   const acceptIn = createAcceptor(sql)

@@ -26,7 +26,7 @@ export function openEdge(settings: EdgeSettings): OpenEdge {
     payments: settings.PAYMENTS_URL ?? settings.WORKERS_URL,
     media: settings.MEDIA_URL ?? settings.WORKERS_URL,
   }
-  const app = createApp({ settings, sql, enqueuer, upstreams, log, newId: () => uuidv7() })
+  const app = createApp({ settings, sql, enqueuer, upstreams, log, newId: () => uuidv7(), nowMs: Date.now })
   return {
     ...app,
     log,

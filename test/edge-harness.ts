@@ -96,6 +96,7 @@ export async function testEdge({
     upstreams: { ...nobodyHome, ...upstreams, accounts: withKeys(upstreams.accounts) },
     log: testLog,
     newId: () => uuidv7(),
+    nowMs: Date.now,
   })
   const sql = db.sql()
   return {

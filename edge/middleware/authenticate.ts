@@ -9,6 +9,8 @@ export interface TokenRules {
   readonly audience: string
   /** Fetches the public keys of accounts; called again for an unknown key, at most every 30 s. */
   readonly fetchKeys: (init: { readonly signal: AbortSignal }) => Promise<Response>
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number
 }
 
 /** Who the `Authorization` header speaks for. Throws a Problem: 401, or 503 while the keys cannot be had. */
@@ -19,7 +21,7 @@ const tokenLengthMax = 4_096
 const cachedMax = 20_000
 const known = new Set<string>(scopes)
 
-export function createAuthenticator({ issuer, audience, fetchKeys }: TokenRules): Authenticate {
+export function createAuthenticator({ issuer, audience, fetchKeys, nowMs }: TokenRules): Authenticate {
   // The address is never dialled: the fetch below goes to accounts, wherever it runs.
   const keys = createRemoteJWKSet(new URL('http://accounts/.well-known/jwks.json'), {
     cooldownDuration: 30_000,
@@ -43,8 +45,10 @@ export function createAuthenticator({ issuer, audience, fetchKeys }: TokenRules)
     const token = bearerToken(authorization)
     const digest = hash('sha256', token, 'base64')
     const seen = verified.get(digest)
-    if (seen && seen.expiresAtMs > Date.now()) return seen.actor
-    const { payload } = await jwtVerify(token, keys, rules).catch(refuse)
+    if (seen && seen.expiresAtMs > nowMs()) return seen.actor
+    const { payload } = await jwtVerify(token, keys, { ...rules, currentDate: new Date(nowMs()) }).catch(
+      refuse,
+    )
     const actor = actorOf(payload)
     verified.set(digest, { actor, expiresAtMs: (payload.exp ?? 0) * 1_000 })
     return actor

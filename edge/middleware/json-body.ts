@@ -40,12 +40,16 @@ export const tooLarge = (bytesMax: number) =>
 async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
   const declared = request.headers.get('content-length')
   if (declared !== null && Number(declared) > bytesMax) throw tooLarge(bytesMax)
-  // A declared length is one that the server holds the sender to; anything else is counted here.
-  if (declared !== null && !request.headers.has('transfer-encoding')) return await received(request)
+  // The server holds the sender to a declared length; without one the bytes are counted here.
+  if (declared !== null && !request.headers.has('transfer-encoding')) return await received(request, bytesMax)
   return await counted(request, bytesMax)
 }
 
-const received = async (request: Request) => new Uint8Array(await request.arrayBuffer().catch(cutOff))
+async function received(request: Request, bytesMax: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(await request.arrayBuffer().catch(cutOff))
+  if (bytes.byteLength > bytesMax) throw tooLarge(bytesMax)
+  return bytes
+}
 
 async function counted({ body }: Request, bytesMax: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []

@@ -99,7 +99,7 @@ const html = (page: string) =>
   })
 
 const problemPage = (code: string, { status, title, help }: Page) =>
-  layout(code, `<h1>${code}</h1><p><strong>${status}</strong> ${escape(title)}</p><p>${escape(help)}</p>`)
+  layout(code, `<h1>${code}</h1><p><strong>${status}</strong> ${escaped(title)}</p><p>${escaped(help)}</p>`)
 
 const indexPage = (pages: ReadonlyMap<string, Page>) =>
   layout(
@@ -107,7 +107,7 @@ const indexPage = (pages: ReadonlyMap<string, Page>) =>
     `<h1>Problems</h1><ul>${[...pages]
       .map(
         ([code, { status, title }]) =>
-          `<li><a href="/problems/${code}">${code}</a> (${status}): ${escape(title)}</li>`,
+          `<li><a href="/problems/${code}">${code}</a> (${status}): ${escaped(title)}</li>`,
       )
       .join('')}</ul>`,
   )
@@ -115,5 +115,5 @@ const indexPage = (pages: ReadonlyMap<string, Page>) =>
 const layout = (title: string, body: string) =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title} - Waybill</title>${body}</html>\n`
 
-const escape = (text: string) =>
+const escaped = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
