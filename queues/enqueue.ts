@@ -10,6 +10,8 @@ export interface Enqueuer {
   readonly add: (commands: readonly Enqueued[]) => void
   /** The same, waiting until Redis has answered or failed to. */
   readonly addNow: (commands: readonly Enqueued[]) => Promise<void>
+  /** Removes jobs that are in the queue's memory and in none of its lists: they would block their own return. */
+  readonly dropStrays: (commands: readonly Pick<Enqueued, 'id' | 'type'>[]) => Promise<void>
   /** True once after Redis did not take something, and for one of all processes after it came back empty. */
   readonly missed: () => Promise<boolean>
   /** False if Redis does not answer within a second. */
@@ -55,6 +57,13 @@ export function createEnqueuer(settings: RedisSettings, log: Logger): Enqueuer {
       if (sending || waiting.length === 0) return
       sending = true
       setImmediate(() => void send())
+    },
+    dropStrays: async commands => {
+      const strays = commands.map(async ({ id, type }) => {
+        const queue = queues.get(serviceOf(type))
+        if ((await queue?.getJobState(id)) === 'unknown') await queue?.remove(id)
+      })
+      await Promise.all(strays)
     },
     missed: async () => {
       const cameBackEmpty = (await redis.set(`${settings.prefix}:filled`, '1', 'NX')) === 'OK'

@@ -244,6 +244,13 @@ const toSettlementRow = ({ delayMs, consequences, ...settlement }: Settlement) =
   })),
 })
 
-/** Open commands after `after`, in id order, that have been due for `graceMs`: the queue may have lost them. */
-export const overdue = (sql: Sql, after: string, graceMs: number, limit: number) =>
-  sql<{ id: string; type: string }[]>`select id, type from journal.overdue(${after}, ${graceMs}, ${limit})`
+/**
+ * Open commands after `after`, in id order, that have been due for `graceMs` and not been claimed for `runningMs`:
+ * the queue may have lost them.
+ */
+export const overdue = (
+  sql: Sql,
+  { after, graceMs, runningMs, limit }: { after: string; graceMs: number; runningMs: number; limit: number },
+) =>
+  sql<{ id: string; type: string; overdueMs: number }[]>`
+    select id, type, overdue_ms as "overdueMs" from journal.overdue(${after}, ${graceMs}, ${runningMs}, ${limit})`

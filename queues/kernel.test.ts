@@ -7,6 +7,8 @@ import { defineService } from '../workers/runtime/service.ts'
 import { discard, groupDeadLetters, listDeadLetters, redrive } from './dead-letter.ts'
 import { done, emit, follow, type Handler, type Handlers, later, rejected } from './outcome.ts'
 import { captured, charge, declined, payments, refund } from './payments.ts'
+import { readCommand } from './story.ts'
+import { startTrace } from './trace.ts'
 
 /** The kernel with handlers that a test chooses: `paymentMethod` names the behaviour of a charge. */
 const behaviours = new Map<string, Handler<typeof charge>>()
@@ -200,10 +202,12 @@ test('what Redis forgets is worked all the same, once', async () => {
     return done({ paymentId: job.id, status: 'captured' })
   })
   const redis = new Redis(kernel.redis.url)
-  const forget = async () => {
-    const keys = await redis.keys(`${kernel.redis.prefix}:*`)
-    if (keys.length > 0) await redis.del(keys)
-  }
+  const forget = () =>
+    redis.eval(
+      "for _, key in ipairs(redis.call('keys', ARGV[1])) do redis.call('del', key) end",
+      0,
+      `${kernel.redis.prefix}:*`,
+    )
   const ids: string[] = []
   for (let round = 0; round < 5; round++) {
     ids.push(...(await Promise.all(Array.from({ length: 40 }, () => kernel.send(charge, ask('counted'))))))
@@ -218,6 +222,18 @@ test('what Redis forgets is worked all the same, once', async () => {
     where command = any(${ids}::uuid[]) group by command`
   expect(rows.length).toBe(ids.length)
   expect(rows.every(row => row.n === 1)).toBe(true)
+  redis.disconnect()
+})
+
+test('a job that the queue holds in none of its lists is given again', async () => {
+  behave('stray', async job => done({ paymentId: job.id, status: 'captured' }))
+  const redis = new Redis(kernel.redis.url)
+  const [id, input] = [uuidv7(), ask('stray')]
+  await redis.hset(`${kernel.redis.prefix}:payments:${id}`, { name: 'payments.charge', data: '{}' })
+  await kernel.sql`select journal.write_commands(${kernel.sql.json([
+    { id, type: 'payments.charge', input, correlation_id: id, traceparent: startTrace(), delay_ms: -21_000 },
+  ])})`
+  await until(async () => (await readCommand(kernel.sql, id))?.state === 'succeeded')
   redis.disconnect()
 })
 

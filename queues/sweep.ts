@@ -16,6 +16,10 @@ export interface SweepDeps {
 
 /** How long a command may be due before the queue is suspected of having lost it. */
 const graceMs = 3_000
+/** How long a claim is left to its worker, whatever the queue has forgotten. */
+const runningMs = 15_000
+/** How long, before it is looked up whether the queue holds a job that it will never give to anyone. */
+const stuckMs = 20_000
 const intervalMs = 1_000
 const pageSize = 1_000
 const keysKeptMs = 24 * 3_600_000
@@ -52,8 +56,15 @@ function sweepOnce({ sql, enqueuer }: SweepDeps): () => Promise<void> {
     const everything = await enqueuer.missed()
     if (everything) after = zeroId
     do {
-      const page = await overdue(sql, after, everything ? 0 : graceMs, pageSize)
-      await enqueuer.addNow(page.map(command => ({ ...command, delayMs: 0 })))
+      const page = await overdue(sql, {
+        after,
+        graceMs: everything ? 0 : graceMs,
+        runningMs,
+        limit: pageSize,
+      })
+      const stuck = page.filter(({ overdueMs }) => overdueMs > stuckMs)
+      await enqueuer.dropStrays(stuck)
+      await enqueuer.addNow(page.map(({ id, type }) => ({ id, type, delayMs: 0 })))
       after = (page.length === pageSize && page.at(-1)?.id) || zeroId
     } while (everything && after !== zeroId)
   }

@@ -199,11 +199,14 @@ begin
   select id from settled;
 end $$;
 
--- What the queue may have lost: open commands that have been due for a while, a page at a time.
-create function journal.overdue(after uuid, grace_ms bigint, page integer) returns table (id uuid, type text)
+-- What the queue may have lost: open commands that have been due for a while, a page at a time. One that was
+-- claimed less than `running_ms` ago is still its worker's.
+create function journal.overdue(after uuid, grace_ms bigint, running_ms bigint, page integer)
+returns table (id uuid, type text, overdue_ms bigint)
 language sql security definer set search_path = journal, pg_temp as $$
-  select c.id, c.type from journal.commands c
+  select c.id, c.type, (extract(epoch from clock_timestamp() - c.due_at) * 1000)::bigint from journal.commands c
   where c.settled_at is null and c.id > after and c.due_at < clock_timestamp() - grace_ms * interval '1 millisecond'
+    and (c.state <> 'running' or c.started_at < clock_timestamp() - running_ms * interval '1 millisecond')
   order by c.id limit page
 $$;
 
