@@ -27,6 +27,7 @@ type Refund = typeof refundCommand
 
 export interface PaymentDeps {
   readonly sql: Sql
+  readonly openPayment: store.OpenPayment
   readonly provider: Provider
   readonly ask: Ask
   /** Waits before a provider that did not answer is asked again. */
@@ -35,7 +36,7 @@ export interface PaymentDeps {
 
 export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
   'payments.charge': async job => {
-    const payment = await store.openPayment(deps.sql, { ...job.input, id: job.id, createdAt: job.now })
+    const payment = await deps.openPayment({ ...job.input, id: job.id, createdAt: job.now })
     refuseOtherTerms(payment, job)
     if (isSettled(payment)) return done({ paymentId: payment.id, status: payment.status })
     const reply = await askForCharge(payment, job.signal, deps)

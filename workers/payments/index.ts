@@ -7,6 +7,7 @@ import { readPaymentSettings } from './config.ts'
 import type { Provider } from './provider.ts'
 import { routes } from './routes.ts'
 import { createSandbox } from './sandbox.ts'
+import { createOpenPayment } from './store.ts'
 
 /** Payments at the provider that `choose` gives. */
 export const paymentsAt = (choose: (sandbox: Provider) => Provider) =>
@@ -14,7 +15,13 @@ export const paymentsAt = (choose: (sandbox: Provider) => Provider) =>
     const { timeoutMs, inquiriesMs } = readPaymentSettings(env)
     const provider = choose(createSandbox(sql))
     return {
-      handlers: handlers({ sql, provider, ask: createAsk(timeoutMs), inquiriesMs }),
+      handlers: handlers({
+        sql,
+        openPayment: createOpenPayment(sql),
+        provider,
+        ask: createAsk(timeoutMs),
+        inquiriesMs,
+      }),
       routes: routes(sql),
     }
   })

@@ -1,5 +1,6 @@
-import type { Sql } from '../../db/client.ts'
-import { type ChargeAnswer, type Provider, ProviderRefusal } from './provider.ts'
+import { isAway, type Sql } from '../../db/client.ts'
+import { batch } from '../../queues/batch.ts'
+import { type ChargeAnswer, type ChargeRequest, type Provider, ProviderRefusal } from './provider.ts'
 
 /** What the cards of the sandbox do; any other is declined as unknown. */
 const cards: Readonly<Record<string, { readonly declineCode: string | null; readonly answers: boolean }>> = {
@@ -9,30 +10,27 @@ const cards: Readonly<Record<string, { readonly declineCode: string | null; read
   pm_card_timeout: { declineCode: null, answers: false },
 }
 const unknownCard = { declineCode: 'payment_method_unknown', answers: true } as const
+const cardOf = ({ paymentMethod }: ChargeRequest) => cards[paymentMethod] ?? unknownCard
+
+const together = { sizeMax: 100, inFlightMax: 2, isOfOneItem: (error: unknown) => !isAway(error) }
 
 /** A provider without a bank behind it. It remembers in tables of its own, in statements of its own, as a real one would. */
-export const createSandbox = (sql: Sql): Provider => ({
-  async charge({ key, amountMinor, currency, paymentMethod }, signal) {
-    const card = cards[paymentMethod] ?? unknownCard
-    const [row] = await sql<{ declineCode: string | null }[]>`
-      insert into payments.sandbox_charges as known (key, amount_minor, currency, payment_method, decline_code)
-      values (${key}, ${amountMinor}, ${currency}, ${paymentMethod}, ${card.declineCode})
-      on conflict (key) do update set calls = known.calls + 1
-        where known.amount_minor = excluded.amount_minor and known.currency = excluded.currency
-          and known.payment_method = excluded.payment_method
-      returning decline_code as "declineCode"`
-    if (!row) throw new ProviderRefusal(`key ${key} was used for another charge`)
-    return card.answers ? toAnswer(row.declineCode) : silence(signal)
-  },
-
-  async findCharge(key) {
-    const [row] = await sql<{ declineCode: string | null }[]>`
+export function createSandbox(sql: Sql): Provider {
+  const take = batch<ChargeRequest, Charged | null>(requests => takeCharges(sql, requests), together)
+  return {
+    async charge(request, signal) {
+      const charged = await take(request)
+      if (charged === null) throw new ProviderRefusal(`key ${request.key} was used for another charge`)
+      return cardOf(request).answers ? toAnswer(charged) : silence(signal)
+    },
+    async findCharge(key) {
+      const [row] = await sql<{ declineCode: string | null }[]>`
       select decline_code as "declineCode" from payments.sandbox_charges where key = ${key}`
-    return row ? toAnswer(row.declineCode) : null
-  },
+      return row ? toAnswer(row) : null
+    },
 
-  async refund({ key, chargeKey, amountMinor }) {
-    const [row] = await sql`
+    async refund({ key, chargeKey, amountMinor }) {
+      const [row] = await sql`
       with charge as (
         select key, amount_minor from payments.sandbox_charges
         where key = ${chargeKey} and decline_code is null for update
@@ -46,18 +44,42 @@ export const createSandbox = (sql: Sql): Provider => ({
       on conflict (key) do update set calls = known.calls + 1
         where known.charge_key = excluded.charge_key and known.amount_minor = excluded.amount_minor
       returning key`
-    if (!row)
-      throw new ProviderRefusal(`charge ${chargeKey} cannot be refunded by ${amountMinor} under key ${key}`)
-    return { kind: 'refunded' }
-  },
+      if (!row)
+        throw new ProviderRefusal(`charge ${chargeKey} cannot be refunded by ${amountMinor} under key ${key}`)
+      return { kind: 'refunded' }
+    },
 
-  async findRefund(key) {
-    const rows = await sql`select from payments.sandbox_refunds where key = ${key}`
-    return rows.count > 0 ? { kind: 'refunded' } : null
-  },
-})
+    async findRefund(key) {
+      const rows = await sql`select from payments.sandbox_refunds where key = ${key}`
+      return rows.count > 0 ? { kind: 'refunded' } : null
+    },
+  }
+}
 
-const toAnswer = (declineCode: string | null): ChargeAnswer =>
+interface Charged {
+  readonly declineCode: string | null
+}
+
+/** Null for a request whose key was used on other terms. */
+async function takeCharges(
+  sql: Sql,
+  requests: readonly ChargeRequest[],
+): Promise<readonly (Charged | null)[]> {
+  const rows = await sql<(Charged & { key: string })[]>`
+    insert into payments.sandbox_charges as known (key, amount_minor, currency, payment_method, decline_code)
+    select key, "amountMinor", currency, "paymentMethod", "declineCode"
+    from jsonb_to_recordset(${sql.json(requests.map(each => ({ ...each, ...cardOf(each) })))})
+      as request(key text, "amountMinor" bigint, currency text, "paymentMethod" text, "declineCode" text)
+    order by key
+    on conflict (key) do update set calls = known.calls + 1
+      where known.amount_minor = excluded.amount_minor and known.currency = excluded.currency
+        and known.payment_method = excluded.payment_method
+    returning key, decline_code as "declineCode"`
+  const byKey = new Map(rows.map(row => [row.key, row]))
+  return requests.map(({ key }) => byKey.get(key) ?? null)
+}
+
+const toAnswer = ({ declineCode }: Charged): ChargeAnswer =>
   declineCode === null ? { kind: 'captured' } : { kind: 'declined', declineCode }
 
 /** Never answers; ends when the caller gives up. */

@@ -1,4 +1,5 @@
-import type { Sql } from '../../db/client.ts'
+import { isAway, type Sql } from '../../db/client.ts'
+import { batch } from '../../queues/batch.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import type { Payment } from '../../queues/payments.ts'
 import { type StoredStatus, statusOf } from './domain.ts'
@@ -26,17 +27,40 @@ export interface ChargeRow {
   readonly isNew: boolean
 }
 
-/** The row of this charge, made if it is not there: durable before the provider hears of it. */
-export async function openPayment(sql: Sql, payment: NewPayment): Promise<ChargeRow> {
-  const { id, orderId, attempt, customerId, amountMinor, currency, paymentMethod, createdAt } = payment
-  const inserted = await sql`
+const together = { sizeMax: 100, inFlightMax: 2, isOfOneItem: (error: unknown) => !isAway(error) }
+
+/** Makes the row of a charge if it is not there: durable before the provider hears of it. */
+export type OpenPayment = (payment: NewPayment) => Promise<ChargeRow>
+
+/** Payments that are opened at about the same time share one insert. */
+export function createOpenPayment(sql: Sql): OpenPayment {
+  const insert = batch<NewPayment, boolean>(payments => insertPayments(sql, payments), together)
+  return async payment => {
+    const { id, amountMinor, currency, paymentMethod } = payment
+    const isNew = await insert(payment)
+    if (isNew) return { id, amountMinor, currency, paymentMethod, status: 'processing', inquiries: 0, isNew }
+    return loadCharge(sql, payment)
+  }
+}
+
+/** For each payment, whether it is new. */
+async function insertPayments(sql: Sql, payments: readonly NewPayment[]): Promise<readonly boolean[]> {
+  const rows = await sql<{ id: string }[]>`
     insert into payments.payments
       (id, order_id, attempt, customer_id, amount_minor, currency, payment_method, created_at)
-    values (${id}, ${orderId}, ${attempt}, ${customerId}, ${amountMinor}, ${currency}, ${paymentMethod}, ${createdAt})
-    on conflict do nothing`
-  if (inserted.count > 0) {
-    return { id, amountMinor, currency, paymentMethod, status: 'processing', inquiries: 0, isNew: true }
-  }
+    select id, "orderId", attempt, "customerId", "amountMinor", currency, "paymentMethod", "createdAt"
+    from jsonb_to_recordset(${sql.json(payments.map(toJson))})
+      as payment(id uuid, "orderId" uuid, attempt smallint, "customerId" uuid, "amountMinor" bigint, currency text,
+                 "paymentMethod" text, "createdAt" timestamptz)
+    order by "orderId", attempt
+    on conflict do nothing returning id`
+  const inserted = new Set(rows.map(row => row.id))
+  return payments.map(({ id }) => inserted.has(id))
+}
+
+const toJson = (payment: NewPayment) => ({ ...payment, createdAt: payment.createdAt.toISOString() })
+
+async function loadCharge(sql: Sql, { id, orderId, attempt }: NewPayment): Promise<ChargeRow> {
   const [row] = await sql<Omit<ChargeRow, 'isNew'>[]>`
     select id, amount_minor as "amountMinor", currency, payment_method as "paymentMethod", status, inquiries
     from payments.payments where order_id = ${orderId} and attempt = ${attempt}`
