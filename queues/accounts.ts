@@ -10,17 +10,21 @@ export const RoleName = oneOf(
 )
 const Password = Type.String({ minLength: 10, maxLength: 200, description: 'Ten characters or more.' })
 
+const Name = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: '^[^\\u0000-\\u001f\\u007f]+$',
+  description: 'What the person is called; no control characters.',
+})
+
 export const Account = Type.Object(
-  { id: Id, email: Email, name: Type.String(), roles: Type.Array(RoleName), createdAt: Instant },
+  { id: Id, email: Email, name: Name, roles: Type.Array(RoleName), createdAt: Instant },
   { ...closed, $id: 'Account' },
 )
 export type Account = Static<typeof Account>
 
 /** Credentials never enter the journal: these three are answered by the service at once. */
-export const Registration = Type.Object(
-  { email: Email, password: Password, name: Type.String({ minLength: 1, maxLength: 200 }) },
-  closed,
-)
+export const Registration = Type.Object({ email: Email, password: Password, name: Name }, closed)
 export const Login = Type.Object(
   { email: Email, password: Type.String({ minLength: 1, maxLength: 200 }) },
   closed,
@@ -52,7 +56,7 @@ export const assignRoles = command('accounts.assign-roles', {
 
 export const registered = event('account.registered', {
   summary: 'Somebody opened an account.',
-  payload: Type.Object({ accountId: Id, email: Email, name: Type.String() }, closed),
+  payload: Type.Object({ accountId: Id, email: Email, name: Name }, closed),
 })
 
 export const accounts = service('accounts', {

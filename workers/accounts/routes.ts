@@ -26,14 +26,12 @@ const TraceHeaders = Type.Object({ traceparent: Type.Optional(Type.String({ maxL
 /** Signing in is answered at once and by the service itself: credentials never enter the journal. */
 export const routes = (deps: ServiceDeps, access: Access) =>
   new Elysia()
-    .onError(({ error, status }) =>
-      error instanceof TooManySignIns ? status(503, { code: 'overloaded' }) : undefined,
-    )
     .post(
       '/register',
       async ({ body, headers, status }) => {
         const trace = isTraceparent(headers.traceparent) ? { traceparent: headers.traceparent } : {}
-        const account = await register(deps, access.passwords, body, trace)
+        const account = await register(deps, access.passwords, body, trace).catch(orOverloaded)
+        if (account === 'overloaded') return status(503, { code: account })
         return account ? status(201, toAccount(account)) : status(409, { code: 'email_taken' })
       },
       {
@@ -44,8 +42,11 @@ export const routes = (deps: ServiceDeps, access: Access) =>
     )
     .post(
       '/login',
-      async ({ body, status }) =>
-        (await login(deps, access, body)) ?? status(401, { code: 'invalid_credentials' }),
+      async ({ body, status }) => {
+        const tokens = await login(deps, access, body).catch(orOverloaded)
+        if (tokens === 'overloaded') return status(503, { code: tokens })
+        return tokens ?? status(401, { code: 'invalid_credentials' })
+      },
       { body: Login, response: { 200: Tokens, 401: InvalidCredentials, 503: Overloaded } },
     )
     .post(
@@ -80,3 +81,8 @@ export const routes = (deps: ServiceDeps, access: Access) =>
     )
 
 export type AccountsRoutes = ReturnType<typeof routes>
+
+function orOverloaded(error: unknown): 'overloaded' {
+  if (error instanceof TooManySignIns) return 'overloaded'
+  throw error
+}
