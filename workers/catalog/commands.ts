@@ -1,5 +1,6 @@
 import { type catalog, priceChanged, stockChanged } from '../../queues/catalog.ts'
 import { done, emit, type Handlers, rejected } from '../../queues/outcome.ts'
+import { availableOf, refuseStock } from './domain.ts'
 import { insertProduct, readStock, updatePrice, updateStock } from './store.ts'
 
 export const handlers: Handlers<typeof catalog> = {
@@ -18,13 +19,8 @@ export const handlers: Handlers<typeof catalog> = {
     async ({ input: { productId, onHand } }) =>
     async tx => {
       const stock = await updateStock(tx, productId, onHand)
-      if (stock === null) {
-        const current = await readStock(tx, productId)
-        return current === null
-          ? rejected('product_not_found')
-          : rejected('below_reserved', { reserved: current.reserved })
-      }
-      const available = stock.onHand - stock.reserved
+      if (stock === null) return refuseStock(await readStock(tx, productId))
+      const available = availableOf(stock)
       return done(
         { productId, onHand, reserved: stock.reserved, available },
         { emit: [emit(stockChanged, { productId, sku: stock.sku, onHand, available })] },

@@ -1,6 +1,7 @@
 import type { Sql } from '../../db/client.ts'
 import type { Product } from '../../queues/catalog.ts'
 import type { Tx } from '../../queues/outcome.ts'
+import type { Stock } from './domain.ts'
 
 export interface NewProduct {
   readonly id: string
@@ -38,15 +39,13 @@ export async function updatePrice(
   return row?.sku ?? null
 }
 
-export interface Stock {
-  readonly sku: string
-  readonly onHand: number
-  readonly reserved: number
-}
-
 /** The stock as it is now, or null if more than `onHand` is reserved or there is no such product. */
-export async function updateStock(tx: Tx, productId: string, onHand: number): Promise<Stock | null> {
-  const [row] = await tx<Stock[]>`
+export async function updateStock(
+  tx: Tx,
+  productId: string,
+  onHand: number,
+): Promise<(Stock & { readonly sku: string }) | null> {
+  const [row] = await tx<(Stock & { sku: string })[]>`
     update catalog.stock s set on_hand = ${onHand}
     from catalog.products p
     where p.id = ${productId} and s.sku = p.sku and s.reserved <= ${onHand}
@@ -56,7 +55,7 @@ export async function updateStock(tx: Tx, productId: string, onHand: number): Pr
 
 export async function readStock(tx: Tx, productId: string): Promise<Stock | null> {
   const [row] = await tx<Stock[]>`
-    select s.sku, s.on_hand as "onHand", s.reserved
+    select s.on_hand as "onHand", s.reserved
     from catalog.products p join catalog.stock s on s.sku = p.sku where p.id = ${productId}`
   return row ?? null
 }

@@ -1,0 +1,142 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { Sql } from '../db/client.ts'
+import type { Actor } from '../queues/access.ts'
+import { createProduct } from '../queues/catalog.ts'
+import type { Command, InputOf, OutputOf } from '../queues/command.ts'
+import { place } from '../queues/orders.ts'
+import type { Effects, Job, Outcome } from '../queues/outcome.ts'
+import type { CommandView } from '../queues/story.ts'
+import { startTrace } from '../queues/trace.ts'
+import { catalogService } from '../workers/catalog/index.ts'
+import { ordersService } from '../workers/orders/index.ts'
+import { paymentsAt } from '../workers/payments/index.ts'
+import type { Provider } from '../workers/payments/provider.ts'
+import { type TestKernel, testKernel } from './harness.ts'
+
+export const somebody = (): Actor => ({ id: uuidv7(), scopes: [] })
+
+/** Catalog, orders and payments at work. Payments ask the provider again soon when it does not answer. */
+export const tradeKernel = (choose: (sandbox: Provider) => Provider = sandbox => sandbox) =>
+  testKernel({
+    services: [catalogService, ordersService, paymentsAt(choose)],
+    env: { PAYMENT_TIMEOUT_MS: '150', PAYMENT_INQUIRIES_MS: '20,50,100,200,400' },
+  })
+
+let products = 0
+/** A product for one test, by its SKU. */
+export async function addProduct(
+  kernel: TestKernel,
+  { priceMinor = 350, currency = 'EUR', onHand = 100 } = {},
+): Promise<{ readonly id: string; readonly sku: string }> {
+  const sku = `TEST-${++products}`
+  const { id } = await kernel.run(createProduct, { sku, title: 'Green tea', priceMinor, currency, onHand })
+  return { id, sku }
+}
+
+export const buy = (
+  kernel: TestKernel,
+  lines: InputOf<typeof place>['lines'],
+  { actor = somebody(), card = 'pm_card_ok' }: { readonly actor?: Actor; readonly card?: string } = {},
+): Promise<CommandView> => kernel.run(place, { lines, paymentMethod: card }, { actor })
+
+/** A command as its handler sees it, for tests that call handlers themselves. */
+export const jobOf = <C extends Command>(input: InputOf<C>, given: Partial<Job<C>> = {}): Job<C> => ({
+  id: uuidv7(),
+  input,
+  actor: somebody(),
+  run: 1,
+  acceptedAt: new Date(),
+  now: new Date(),
+  traceparent: startTrace(),
+  signal: new AbortController().signal,
+  ...given,
+})
+
+/** Carries out what a handler returned, as the kernel does: in a transaction that a refusal rolls back. */
+export async function carryOut<C extends Command>(
+  sql: Sql,
+  returned: Outcome<C> | Effects<C>,
+): Promise<Outcome<C>> {
+  if (typeof returned !== 'function') return returned
+  let outcome: Outcome<C> | undefined
+  try {
+    await sql.begin(async tx => {
+      outcome = await returned(tx)
+      if (outcome.kind === 'rejected') throw outcome
+    })
+  } catch (thrown) {
+    if (thrown !== outcome) throw thrown
+  }
+  return outcome as Outcome<C>
+}
+
+/** The output of a command that is done; throws what it answered instead. */
+export function outputOf<C extends Command>(outcome: Outcome<C>): OutputOf<C> {
+  if (outcome.kind !== 'done') throw new Error(`not done: ${JSON.stringify(outcome)}`)
+  return outcome.output
+}
+
+const tables = [
+  'catalog.products',
+  'catalog.stock',
+  'catalog.reservations',
+  'orders.orders',
+  'orders.lines',
+  'orders.history',
+  'payments.payments',
+  'payments.refunds',
+  'payments.sandbox_charges',
+  'payments.sandbox_refunds',
+]
+/** Every row of these services, to see that nothing changed. */
+export async function dump(sql: Sql): Promise<Record<string, unknown>> {
+  const rows = await Promise.all(
+    tables.map(async table => {
+      const found = await sql<{ row: string }[]>`
+        select to_jsonb(t)::text as row from ${sql(table)} t order by 1`
+      return [table, found.map(each => each.row)] as const
+    }),
+  )
+  return Object.fromEntries(rows)
+}
+
+/** What is broken of the invariants I1, I2, I4 and I5; nothing when no command is open. */
+export async function broken(sql: Sql): Promise<readonly string[]> {
+  const rows = await sql<{ what: string }[]>`
+    select 'I1 stock ' || s.sku as what from catalog.stock s
+    where s.reserved > s.on_hand or s.reserved <> coalesce((
+      select sum(quantity) from catalog.reservations r where r.sku = s.sku and r.state = 'held'), 0)
+    union all
+    select 'I2 payment ' || p.id from payments.payments p
+    where not (0 <= p.refunded_minor + p.refund_pending_minor and p.refunded_minor + p.refund_pending_minor <= p.captured_minor)
+      or p.refunded_minor <> coalesce((select sum(amount_minor) from payments.refunds r
+                                       where r.payment_id = p.id and r.status = 'succeeded'), 0)
+      or p.refund_pending_minor <> coalesce((select sum(amount_minor) from payments.refunds r
+                                             where r.payment_id = p.id and r.status = 'pending'), 0)
+    union all
+    select 'I4 total of order ' || o.id from orders.orders o
+    where o.total_minor <> (select sum(total_minor) from orders.lines l where l.order_id = o.id)
+    union all
+    select 'I4 charge ' || p.id from payments.payments p join orders.orders o on o.id = p.order_id
+    where p.amount_minor <> o.total_minor or p.currency <> o.currency
+    union all
+    select 'I5 pieces of order ' || o.id from orders.orders o join catalog.reservations r on r.order_id = o.id
+    where r.state <> all(case o.state when 'paid' then '{committed}'
+      when 'cancelled' then '{released,restocked}' when 'expired' then '{released}' else '{held}' end::text[])
+    union all
+    select 'I5 charge of order ' || o.id from orders.orders o join payments.payments p on p.order_id = o.id
+    where o.charging or p.status in ('processing', 'unknown') or p.refund_pending_minor > 0
+    union all
+    select 'money of order ' || o.id from orders.orders o
+    where (case o.state when 'paid' then o.total_minor else 0 end) <>
+      coalesce((select sum(c.amount_minor) from payments.payments p
+                join payments.sandbox_charges c on c.key = 'charge:' || p.id and c.decline_code is null
+                where p.order_id = o.id), 0)
+      - coalesce((select sum(r.amount_minor) from payments.payments p
+                  join payments.sandbox_refunds r on r.charge_key = 'charge:' || p.id where p.order_id = o.id), 0)
+    union all
+    select 'history of order ' || o.id from orders.orders o
+    where (select count(*) from orders.history h where h.order_id = o.id) <> o.version
+      or (select to_state from orders.history h where h.order_id = o.id order by seq desc limit 1) <> o.state`
+  return rows.map(row => row.what)
+}
