@@ -20,6 +20,11 @@ export const problems = {
     title: 'There is nothing in the body.',
     help: 'Send the bytes of the video or sound as the body of the request.',
   },
+  upload_broken: {
+    status: 400,
+    title: 'The upload was cut off.',
+    help: 'Nothing of it was kept. Send it again.',
+  },
   idempotency_key_missing: {
     status: 400,
     title: 'This request needs an Idempotency-Key header.',

@@ -104,12 +104,18 @@ export async function bodyOf(answer: Response): Promise<EdenAnswer<never>> {
 export function answersOf<S extends TSchema>(schema: S) {
   const { fits } = validator(schema)
   return async (asked: Promise<EdenAnswer<Static<S>>>): Promise<Static<S>> => {
-    const { data, error, status } = await asked
+    const { data, error, status } = await asked.catch(brokenOff)
     if (error) throw toProblem(status, error.value)
     const value = Value.Clean(schema, data)
     if (!fits(value)) throw new Problem('upstream_invalid')
     return value
   }
+}
+
+/** Garbage is 502; a body that stops or takes too long is 503. */
+function brokenOff(cause: unknown): never {
+  if (cause instanceof SyntaxError) throw new Problem('upstream_invalid')
+  throw cause instanceof Problem ? cause : unavailable(cause)
 }
 
 /** A service names its problems by code; what it does not name is its own fault, and nothing of it goes out. */

@@ -39,7 +39,13 @@ export function mountMedia(mount: Mount, upstream: Upstream, uploadMaxBytes: num
       access: 'media:write',
       body: { contentType: 'application/octet-stream', schema: Bytes, required: true },
       answers: { 201: { description: 'It is kept.', schema: Upload } },
-      problems: ['body_too_large', 'unsupported_media_type', 'upload_empty', 'upstream_unavailable'],
+      problems: [
+        'body_too_large',
+        'unsupported_media_type',
+        'upload_empty',
+        'upload_broken',
+        'upstream_unavailable',
+      ],
     },
     async ({ c, actor }) => {
       const { body, headers, signal } = c.req.raw
