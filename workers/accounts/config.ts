@@ -9,8 +9,12 @@ const Settings = Type.Object({
     default: developmentSecret,
     description: 'at least 32 characters; encrypts the signing keys at rest',
   }),
-  JWT_ISSUER: Type.String({ minLength: 1, default: 'waybill', description: '`iss` of access tokens' }),
-  JWT_AUDIENCE: Type.String({ minLength: 1, default: 'waybill', description: '`aud` of access tokens' }),
+  TOKEN_ISSUER: Type.String({ minLength: 1, default: 'waybill', description: '`iss` of access tokens' }),
+  TOKEN_AUDIENCE: Type.String({
+    minLength: 1,
+    default: 'waybill-api',
+    description: '`aud` of access tokens',
+  }),
 })
 
 export interface AccountsConfig {
@@ -28,7 +32,7 @@ export function readConfig(env: Env): AccountsConfig {
   }
   return Object.freeze({
     secret: settings.ACCOUNTS_SECRET,
-    issuer: settings.JWT_ISSUER,
-    audience: settings.JWT_AUDIENCE,
+    issuer: settings.TOKEN_ISSUER,
+    audience: settings.TOKEN_AUDIENCE,
   })
 }

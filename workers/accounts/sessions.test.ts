@@ -32,7 +32,7 @@ describe('an access token', () => {
     const { payload, protectedHeader } = await jwtVerify(accessToken, createLocalJWKSet(await keySet()), {
       algorithms: ['EdDSA'],
       issuer: 'waybill',
-      audience: 'waybill',
+      audience: 'waybill-api',
       typ: 'at+jwt',
     })
     expect(protectedHeader).toEqual({ alg: 'EdDSA', typ: 'at+jwt', kid: expect.any(String) })
