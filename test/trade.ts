@@ -16,11 +16,39 @@ import { type TestKernel, testKernel } from './harness.ts'
 export const somebody = (): Actor => ({ id: uuidv7(), scopes: [] })
 
 /** Catalog, orders and payments at work. Payments ask the provider again soon when it does not answer. */
-export const tradeKernel = (choose: (sandbox: Provider) => Provider = sandbox => sandbox) =>
+export const tradeKernel = ({
+  choose = sandbox => sandbox,
+  timeoutMs = 250,
+}: {
+  readonly choose?: (sandbox: Provider) => Provider
+  readonly timeoutMs?: number
+} = {}): Promise<TestKernel> =>
   testKernel({
     services: [catalogService, ordersService, paymentsAt(choose)],
-    env: { PAYMENT_TIMEOUT_MS: '150', PAYMENT_INQUIRIES_MS: '20,50,100,200,400' },
+    env: { PAYMENT_TIMEOUT_MS: String(timeoutMs), PAYMENT_INQUIRIES_MS: `20,50,100,200${',400'.repeat(20)}` },
   })
+
+/** A provider that does not take the charges of card pm_held_* before the test opens that card. */
+export function gatedProvider() {
+  const gates = new Map<string, PromiseWithResolvers<void>>()
+  return {
+    /** A card that is held until `open`. */
+    hold: () => {
+      const card = `pm_held_${gates.size}`
+      const gate = Promise.withResolvers<void>()
+      gates.set(card, gate)
+      return { card, open: gate.resolve }
+    },
+    choose: (sandbox: Provider): Provider => ({
+      ...sandbox,
+      charge: async (request, signal) => {
+        const gate = gates.get(request.paymentMethod)
+        await gate?.promise
+        return sandbox.charge(gate ? { ...request, paymentMethod: 'pm_card_ok' } : request, signal)
+      },
+    }),
+  }
+}
 
 let products = 0
 /** A product for one test, by its SKU. */

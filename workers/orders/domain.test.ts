@@ -85,7 +85,7 @@ describe('an order is refused', () => {
     const all = offers(offer(fc.record({ currency: fc.constantFrom('EUR', 'USD', 'JPY') })), 2)
     fc.assert(
       fc.property(all, given => {
-        const currencies = [...new Set(given.map(each => each.currency))]
+        const currencies = [...new Set(given.map(each => each.currency))].sort()
         fc.pre(currencies.length > 1)
         expect(place(given)).toEqual({ kind: 'rejected', code: 'mixed_currencies', detail: { currencies } })
       }),

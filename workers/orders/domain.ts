@@ -62,7 +62,7 @@ export function place(offers: readonly Offer[]): Placed | Rejected<RefusalOf<typ
       skus: offers.filter(each => !isProduct(each)).map(each => each.sku),
     })
   }
-  const currencies = [...new Set(products.map(each => each.currency))]
+  const currencies = [...new Set(products.map(each => each.currency))].sort()
   const [currency] = currencies
   if (currency === undefined) throw new Error('an order has at least one line')
   if (currencies.length > 1) return rejected('mixed_currencies', { currencies })

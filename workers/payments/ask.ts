@@ -1,7 +1,7 @@
 import {
   BrokenCircuitError,
   circuitBreaker,
-  handleAll,
+  handleWhen,
   SamplingBreaker,
   TimeoutStrategy,
   timeout,
@@ -29,10 +29,13 @@ const breakerWindowMs = 20_000
 
 /** The one place where the provider is called: within `timeoutMs`, and not at all while it keeps failing. */
 export function createAsk(timeoutMs: number): Ask {
-  const breaker = circuitBreaker(handleAll, {
-    halfOpenAfter: restMs,
-    breaker: new SamplingBreaker({ threshold: 0.5, duration: breakerWindowMs, minimumRps: 1 }),
-  })
+  const breaker = circuitBreaker(
+    handleWhen(error => !(error instanceof ProviderRefusal)),
+    {
+      halfOpenAfter: restMs,
+      breaker: new SamplingBreaker({ threshold: 0.5, duration: breakerWindowMs, minimumRps: 1 }),
+    },
+  )
   const policy = wrap(breaker, timeout(timeoutMs, TimeoutStrategy.Aggressive))
   return async (call, signal) => {
     try {

@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { readPaymentSettings } from './config.ts'
+import { inquiryDelayMs, statusOf } from './domain.ts'
+
+describe('the schedule of inquiries', () => {
+  const { inquiriesMs } = readPaymentSettings({})
+  test('asks after 10 s, 30 s, 2 min, 10 min, 1 h, 6 h and 24 h, then calls for a person', () => {
+    const [second, minute, hour] = [1_000, 60_000, 3_600_000]
+    const all = [1, 2, 3, 4, 5, 6, 7, 8].map(unanswered => inquiryDelayMs(unanswered, inquiriesMs))
+    expect(all).toEqual([10 * second, 30 * second, 2 * minute, 10 * minute, hour, 6 * hour, 24 * hour, null])
+  })
+  test('of any settings has as many waits as are listed, in their order', () => {
+    const delays = fc.array(fc.integer({ min: 0, max: 999_999_999 }), { minLength: 1, maxLength: 20 })
+    fc.assert(
+      fc.property(delays, fc.integer({ min: 1, max: 40 }), (listed, unanswered) => {
+        const settings = readPaymentSettings({ PAYMENT_INQUIRIES_MS: listed.join(',') })
+        expect(inquiryDelayMs(unanswered, settings.inquiriesMs)).toBe(listed[unanswered - 1] ?? null)
+      }),
+    )
+  })
+  test('that is malformed stops the start with a line that names it', () => {
+    expect(() => readPaymentSettings({ PAYMENT_INQUIRIES_MS: '10s' })).toThrow('PAYMENT_INQUIRIES_MS')
+    expect(() => readPaymentSettings({ PAYMENT_TIMEOUT_MS: '30000' })).toThrow('PAYMENT_TIMEOUT_MS')
+  })
+})
+
+test('a payment is refunded when all of it went back, partially before, and captured when nothing did', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 10_000 }), fc.nat(10_000), (capturedMinor, part) => {
+      const refundedMinor = Math.min(part, capturedMinor)
+      const status = statusOf({ status: 'captured', capturedMinor, refundedMinor })
+      if (refundedMinor === 0) expect(status).toBe('captured')
+      else expect(status).toBe(refundedMinor === capturedMinor ? 'refunded' : 'partially_refunded')
+    }),
+  )
+  for (const status of ['processing', 'unknown', 'declined'] as const) {
+    expect(statusOf({ status, capturedMinor: 0, refundedMinor: 0 })).toBe(status)
+  }
+})
