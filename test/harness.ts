@@ -74,7 +74,7 @@ export interface TestKernel {
     input: InputOf<C>,
     options?: SendOptions,
   ) => Promise<CommandView>
-  /** Waits until no command is open that is due within `withinMs` (a second, unless said). */
+  /** Waits until no command of these services is open that is due within `withinMs` (a second, unless said). */
   readonly idle: (withinMs?: number) => Promise<void>
   readonly story: (correlationId: string) => Promise<Story>
   readonly stop: () => Promise<void>
@@ -134,7 +134,8 @@ export async function testKernel({
       const deadline = Date.now() + waitMs
       for (;;) {
         const open = await sql<{ type: string; state: string }[]>`select type, state from journal.commands
-          where settled_at is null and due_at < now() + ${withinMs} * interval '1 millisecond'`
+          where settled_at is null and due_at < now() + ${withinMs} * interval '1 millisecond'
+            and split_part(type, '.', 1) = any(${modules.map(({ contract }) => contract.name)})`
         if (open.length === 0) return
         if (Date.now() > deadline) throw new Error(`still open: ${JSON.stringify(open)}`)
         await Bun.sleep(10)
