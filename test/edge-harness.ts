@@ -75,11 +75,14 @@ export async function testEdge({
   settings: given = {},
   database,
   enqueuer,
+  realKeys = false,
 }: {
   readonly upstreams?: Partial<Record<UpstreamName, Target>>
   readonly settings?: Readonly<Record<string, string>>
   readonly database?: TestDatabase
   readonly enqueuer?: Pick<Enqueuer, 'add' | 'ping'>
+  /** Tokens are those of accounts, and `tokenFor` is of no use. */
+  readonly realKeys?: boolean
 } = {}): Promise<TestEdge> {
   const db = database ?? (await testDatabase())
   const settings = readEdgeSettings({
@@ -93,7 +96,7 @@ export async function testEdge({
     settings,
     sql: db.sql('edge'),
     enqueuer: enqueuer ?? { add: commands => void enqueued.push(...commands), ping: async () => true },
-    upstreams: { ...nobodyHome, ...upstreams, accounts: withKeys(upstreams.accounts) },
+    upstreams: { ...nobodyHome, ...upstreams, ...(!realKeys && { accounts: withKeys(upstreams.accounts) }) },
     log: testLog,
     newId: () => uuidv7(),
     nowMs: Date.now,
