@@ -51,7 +51,7 @@ export function nextStep(
       const over = earlier.commandId === commandId || now.getTime() - earlier.begunAt.getTime() > sendingMaxMs
       return over
         ? { kind: 'give-up', deliveryId: earlier.id }
-        : { kind: 'wait', delayMs: 5 * second, because: 'another command is sending this mail' }
+        : { kind: 'wait', delayMs: second, because: 'another command is sending this mail' }
     }
     case 'unsent':
     case undefined:

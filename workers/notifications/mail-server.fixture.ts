@@ -20,6 +20,8 @@ export type Mood =
   | 'refuse-for-good'
   | 'refuse-for-now'
   | 'refuse-recipient'
+  /** Before it was given anything. */
+  | 'hang-up-at-recipient'
 
 export interface MailServer {
   readonly url: string
@@ -39,20 +41,25 @@ const refusal = (responseCode: number) => Object.assign(new Error('no'), { respo
 export async function startMailServer(port = 0): Promise<MailServer> {
   const mails: ReceivedMail[] = []
   const sockets = new Set<Socket>()
+  const hangUp = () => {
+    for (const socket of sockets) socket.destroy()
+  }
   const smtp = new SMTPServer({
     authOptional: true,
     disabledCommands: ['STARTTLS', 'AUTH'],
     disableReverseLookup: true,
     closeTimeout: 100,
-    onRcptTo: (_address, _session, answer) =>
-      state.mood === 'refuse-recipient' ? answer(refusal(550)) : answer(),
+    onRcptTo: (_address, _session, answer) => {
+      if (state.mood === 'hang-up-at-recipient') hangUp()
+      else answer(state.mood === 'refuse-recipient' ? refusal(550) : null)
+    },
     onData: (stream, session, answer) => {
       const keep = async () => {
         const chunks: Buffer[] = []
         for await (const chunk of stream) chunks.push(chunk)
         mails.push(await toMail(Buffer.concat(chunks), session.envelope))
         await state.onMail()
-        if (state.mood === 'take-and-hang-up') for (const socket of sockets) socket.destroy()
+        if (state.mood === 'take-and-hang-up') hangUp()
         else if (state.mood === 'refuse-for-good') answer(refusal(554))
         else if (state.mood === 'refuse-for-now') answer(refusal(451))
         else answer()
@@ -80,7 +87,7 @@ export async function startMailServer(port = 0): Promise<MailServer> {
     },
     stop: () =>
       new Promise(stopped => {
-        for (const socket of sockets) socket.destroy()
+        hangUp()
         smtp.close(() => stopped())
       }),
   }

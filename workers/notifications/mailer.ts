@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleType } from 'cockatiel'
+import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleType } from 'cockatiel'
 import { createTransport } from 'nodemailer'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import type { NotificationsConfig } from './config.ts'
@@ -57,16 +57,27 @@ export function createMailer({ smtpUrl, from }: NotificationsConfig): Mailer {
     maxRequeues: 0, // whether a letter is tried again is decided by its command
     ...timeouts,
   })
+  // As it is, nodemailer reads a letter ahead; straight from its source it is read only after the server has said
+  // "go on" to DATA, and until then nothing can have gone out.
+  transport.use('stream', (mail, done) => {
+    const { raw } = mail.data
+    if (raw instanceof Readable)
+      mail.message.createReadStream = () => raw as ReturnType<typeof mail.message.createReadStream>
+    done()
+  })
   const breaker = circuitBreaker(handleType(ServerTrouble), {
     halfOpenAfter: restMs,
     breaker: new ConsecutiveBreaker(failuresInARow),
   })
+  // The breaker itself stays open until it is called, so it cannot be asked.
+  let restsUntil = 0
+  breaker.onBreak(() => {
+    restsUntil = performance.now() + restMs
+  })
 
   /** Throws ServerTrouble for the breaker to count. */
   async function attempt(letter: Letter, signal: AbortSignal): Promise<Sent> {
-    const message = await compose(letter, from)
-    // Read only after the server has said "go on" to DATA: until then nothing can have gone out.
-    const raw = Readable.from([message], { objectMode: false })
+    const raw = Readable.from([await compose(letter, from)], { objectMode: false })
     try {
       const envelope = { from: senderAddress(from), to: letter.to.address }
       await transport.sendMail({ envelope, raw, signal })
@@ -88,7 +99,7 @@ export function createMailer({ smtpUrl, from }: NotificationsConfig): Mailer {
         throw error
       }
     },
-    resting: () => breaker.state === CircuitState.Open,
+    resting: () => performance.now() < restsUntil,
     close: () => transport.close(),
   }
 }
