@@ -44,7 +44,8 @@ export function consume(options: ConsumeOptions): Consumer {
     prefix: options.redis.prefix,
     concurrency: service.concurrency,
     lockDuration: service.lockMs,
-    stalledInterval: Math.min(3_000, service.lockMs / 3),
+    // A dead worker's job is seen at the second look after its lock has ended, or at the third if one was skipped.
+    stalledInterval: Math.min(1_500, service.lockMs / 6),
     maxStalledCount: 1_000_000, // the journal counts crashes
   })
   worker.on('error', () => {}) // the connection itself tells of its errors

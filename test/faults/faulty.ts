@@ -1,0 +1,100 @@
+import { Elysia } from 'elysia'
+import type { Service } from '../../queues/command.ts'
+import {
+  done,
+  emit,
+  follow,
+  type Handler,
+  type Handlers,
+  type Job,
+  later,
+  rejected,
+} from '../../queues/outcome.ts'
+import { captured, type charge, payments, refund } from '../../queues/payments.ts'
+import { defineService } from '../../workers/runtime/service.ts'
+
+/** What a charge does, by its payment method; `amountMinor` is its measure in milliseconds. */
+export const behaviours = {
+  /** Writes an effect, a follow-up and an event. */
+  pm_effect: async job => async tx => {
+    await tx`insert into payments.effects values (${job.id}, ${job.run})`
+    return whole(job)
+  },
+  /** The same after a remote call that takes a while. */
+  pm_slow: async job => {
+    await Bun.sleep(job.input.amountMinor)
+    return async tx => {
+      await tx`insert into payments.effects values (${job.id}, ${job.run})`
+      return whole(job)
+    }
+  },
+  /** The same, and its transaction takes a while. */
+  pm_lingers: async job => async tx => {
+    await tx`insert into payments.effects values (${job.id}, ${job.run})`
+    await Bun.sleep(job.input.amountMinor)
+    return whole(job)
+  },
+  /** The same, and its first run stops the event loop. */
+  pm_blocks: async job => {
+    if (job.run === 1) for (const until = Date.now() + job.input.amountMinor; Date.now() < until; );
+    return async tx => {
+      await tx`insert into payments.effects values (${job.id}, ${job.run})`
+      return whole(job)
+    }
+  },
+  pm_plain: async job => whole(job),
+  pm_rejected: async job => async tx => {
+    await tx`insert into payments.effects values (${job.id}, ${job.run})`
+    return rejected('never' as never)
+  },
+  /** An effect, and again later; then as pm_effect. */
+  pm_later: async job => async tx => {
+    const noted = await tx`select from payments.effects where command = ${job.id}`
+    await tx`insert into payments.effects values (${job.id}, ${job.run})`
+    return noted.count > 0 ? whole(job) : later(50, 'not yet')
+  },
+  pm_throws_first: async job => async tx => {
+    await tx`insert into payments.effects values (${job.id}, ${job.run})`
+    if (job.run === 1) throw new Error('a broken dependency')
+    return whole(job)
+  },
+  pm_throws: async () => {
+    throw new Error('a bug')
+  },
+  pm_exits: async () => process.exit(1),
+} as const satisfies Record<string, Handler<typeof charge>>
+export type Behaviour = keyof typeof behaviours
+
+const whole = ({ id, input }: Job<typeof charge>) => {
+  const { orderId, amountMinor, currency } = input
+  return done(
+    { paymentId: id, status: 'captured' as const },
+    {
+      follow: [follow(refund, { requestId: id, paymentId: id, amountMinor: 1, reason: 'it follows' })],
+      emit: [emit(captured, { paymentId: id, orderId, amountMinor, currency })],
+    },
+  )
+}
+
+const handlers: Handlers<typeof payments> = {
+  'payments.charge': job => behaviours[job.input.paymentMethod as Behaviour](job),
+  'payments.refund': async job => async tx => {
+    await tx`insert into payments.effects values (${job.id}, ${job.run})`
+    return done({ refundId: job.id, paymentId: job.input.paymentId })
+  },
+}
+
+export interface Haste {
+  /** Instead of the contract's, so that a test need not wait for as long. */
+  readonly lockMs?: number
+  /** The same policy for every command: these attempts, 50 ms apart. */
+  readonly attemptsMax?: number
+}
+
+/** The payments service on handlers that misbehave as they are told. */
+export const faultyPayments = ({ lockMs = payments.lockMs, attemptsMax }: Haste = {}) => {
+  const policy = { name: 'hasty', attemptsMax: attemptsMax ?? 0, delayMs: () => 50 }
+  const commands = payments.commands.map(each => ({ ...each, ...(attemptsMax && { retry: policy }) }))
+  const hasty: Service = { ...payments, lockMs, commands }
+  return defineService(hasty as typeof payments, () => ({ routes: new Elysia(), handlers }))
+}

@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { connect, isAway, type Sql } from '../../db/client.ts'
+import { type TestDatabase, testDatabase } from '../harness.ts'
+import { openTap, type Tap } from './tap.ts'
+
+// What db/patches does for postgres.js: without it, the rest of a transaction whose connection is lost runs outside
+// any transaction, or inside that of somebody else, and its rollback ends the process.
+
+let database: TestDatabase
+let tap: Tap
+let owner: Sql
+let sql: Sql
+beforeAll(async () => {
+  database = await testDatabase()
+  owner = database.sql()
+  await owner`create table public.notes (writer text not null, note text not null)`
+  tap = await openTap(database.url)
+  sql = connect(tap.url, { max: 2 })
+})
+beforeEach(async () => {
+  await owner`truncate public.notes`
+})
+afterAll(async () => {
+  await sql.end({ timeout: 1 })
+  tap.close()
+  await database.drop()
+})
+
+const note = (writer: string, text: string, through: Sql = sql) =>
+  through`insert into public.notes values (${writer}, ${text})`
+const notes = async () =>
+  (await owner<{ line: string }[]>`select writer || ' ' || note as line from public.notes order by 1`).map(
+    row => row.line,
+  )
+
+test('a transaction that loses its connection between two statements writes nothing more', async () => {
+  const others = () => Promise.all([1, 2, 3, 4].map(each => note('other', `${each}`)))
+  await others()
+  const lost = sql.begin(async tx => {
+    await tx`insert into public.notes values ('lost', 'first')`
+    await owner`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid() and state = 'idle in transaction'`
+    await Bun.sleep(50)
+    await others() // the pool opens the same connection again
+    await tx`insert into public.notes values ('lost', 'second')`
+  })
+  expect(await lost.catch(error => error.code)).toBe('CONNECTION_CLOSED')
+  await Bun.sleep(100)
+  expect(await notes()).toEqual([
+    'other 1',
+    'other 1',
+    'other 2',
+    'other 2',
+    'other 3',
+    'other 3',
+    'other 4',
+    'other 4',
+  ])
+})
+
+describe('a transaction whose connection is cut at any of its requests is done whole or not at all', () => {
+  const statements = ['begin', 'insert into public.notes', 'select 1', 'commit', 'rollback']
+  const cuts = statements.flatMap(statement => [
+    ['before', statement] as const,
+    ['after', statement] as const,
+  ])
+  test.each(cuts)('%s %s', async (when, statement) => {
+    await note('other', 'warms up')
+    tap.judge = step => (step === `postgres ${statement}` ? when : 'pass')
+    const ending = sql.begin(async tx => {
+      await tx`insert into public.notes values ('cut', 'first')`
+      await tx`select 1`
+      await tx`insert into public.notes values ('cut', 'second')`
+      if (statement === 'rollback') throw new Error('no')
+    })
+    const code = await ending.then(
+      () => 'committed',
+      error => error.code ?? error.message,
+    )
+    tap.judge = () => 'pass'
+    expect(code).toBe('CONNECTION_CLOSED')
+    await Promise.all([1, 2, 3, 4].map(each => note('other', `${each}`)))
+    const written = (await notes()).filter(line => line.startsWith('cut'))
+    expect(written).toEqual(when === 'after' && statement === 'commit' ? ['cut first', 'cut second'] : [])
+  })
+})
+
+test('after all connections were cut, five times over, every query finds one again', async () => {
+  const parked = await openTap(database.url)
+  const pool = connect(parked.url, { max: 3 })
+  await Promise.all([1, 2, 3].map(() => pool`select pg_sleep(0.05)`))
+  for (let round = 0; round < 5; round++) {
+    parked.cutAll()
+    const failed = await Promise.allSettled([1, 2, 3, 4, 5, 6].map(() => pool`select 1`))
+    for (const each of failed) if (each.status === 'rejected') expect(isAway(each.reason)).toBe(true)
+    await Promise.all([1, 2, 3, 4, 5, 6].map(() => pool`select pg_sleep(0.01)`))
+  }
+  await pool.end({ timeout: 1 })
+  parked.close()
+})

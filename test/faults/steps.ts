@@ -1,0 +1,80 @@
+import type { Behaviour } from './faulty.ts'
+import { openTap, type Step, type Tap } from './tap.ts'
+import type { World } from './world.ts'
+
+/** A moment in the work on one command: just before a server sees a request, or just after it has carried it out. */
+export interface Moment {
+  readonly step: Step
+  /** The how-manieth request of this name. */
+  readonly nth: number
+  readonly when: 'before' | 'after'
+}
+export const nameOf = ({ step, nth, when }: Moment): string => `${when} ${step}${nth > 1 ? ` (${nth})` : ''}`
+
+/** What a worker does by the clock, and waiting for work: no part of the work on a command. */
+const byTheClock =
+  /^postgres (overdue|accept|forget_keys)$|^redis (set|bzpopmin|extendLocks|moveStalledJobsToWait)$/
+
+/** Asking for work: how often depends on chance. */
+export const isPoll = ({ step }: Moment): boolean => step === 'redis moveToActive'
+
+export interface Taps {
+  readonly databaseUrl: string
+  readonly redisUrl: string
+  /** Every request of a command's work from now on, in order. */
+  readonly record: () => Step[]
+  /** Strikes at that moment, the next time it comes. Resolves then, with how to cut the connection. */
+  readonly arm: (moment: Moment, onStrike: (cut: () => void) => void) => void
+  readonly close: () => void
+}
+
+/** Both servers of a world through taps. */
+export async function openTaps(world: World): Promise<Taps> {
+  const taps: readonly Tap[] = await Promise.all([openTap(world.databaseUrl), openTap(world.redis.url)])
+  const [postgres, redis] = taps as readonly [Tap, Tap]
+  return {
+    databaseUrl: postgres.url,
+    redisUrl: redis.url,
+    record: () => {
+      const steps: Step[] = []
+      for (const tap of taps) {
+        tap.judge = step => {
+          if (!byTheClock.test(step)) steps.push(step)
+          return 'pass'
+        }
+      }
+      return steps
+    },
+    arm: ({ step, nth, when }, onStrike) => {
+      let seen = 0
+      for (const tap of taps) {
+        tap.strike = onStrike
+        tap.judge = each => (each === step && ++seen === nth ? when : 'pass')
+      }
+    },
+    close: () => {
+      for (const tap of taps) tap.close()
+    },
+  }
+}
+
+/** Every moment in a worker's life with one such command, from its arrival until its follow-ups are in the queue. */
+export async function momentsOf(behaviour: Behaviour, world: World, env = {}): Promise<readonly Moment[]> {
+  const taps = await openTaps(world)
+  const child = await world.worker(env, taps)
+  await world.settled([await world.send(behaviour)]) // opens connections and loads scripts
+  await Bun.sleep(200)
+  const steps = taps.record()
+  await world.settled([await world.send(behaviour)])
+  await Bun.sleep(200)
+  child.kill('SIGKILL')
+  await child.ended
+  taps.close()
+  return steps.flatMap((step, at) => {
+    const nth = steps.slice(0, at + 1).filter(each => each === step).length
+    return [
+      { step, nth, when: 'before' as const },
+      { step, nth, when: 'after' as const },
+    ]
+  })
+}
