@@ -27,11 +27,25 @@ create table catalog.reservations (
   primary key (order_id, sku)
 ) with (fillfactor = 80);
 
--- The three functions lock stock in the order of SKUs, so that orders with the same products cannot deadlock.
+-- What an order of these lines, [{"sku", "quantity"}], would be offered: one row per SKU with the product (nulls if
+-- there is none), the pieces available, and whether they are enough. Those of one SKU count together. Takes no lock.
+create function catalog.offer(lines jsonb)
+returns table (sku text, title text, unit_price_minor bigint, currency text, requested bigint, available bigint,
+               enough boolean)
+language sql stable security definer set search_path = catalog, pg_temp as $$
+  select line.sku, p.title, p.price_minor, p.currency, line.quantity, s.on_hand - s.reserved,
+         coalesce(s.on_hand - s.reserved >= line.quantity, false)
+  from (
+    select l.sku, sum(l.quantity)::bigint as quantity
+    from jsonb_to_recordset(lines) as l(sku text, quantity bigint) group by l.sku
+  ) line left join products p on p.sku = line.sku left join stock s on s.sku = line.sku
+  order by line.sku
+$$;
 
--- Reserves all lines of an order or none; lines are [{"sku", "quantity"}], and those of one SKU count together.
--- Answers one row per SKU: the product (nulls if there is none), the pieces that were available, and whether
--- they were enough. The order has its pieces if every row says enough. A second call answers what the first did.
+-- The three functions below lock stock in the order of SKUs, so that orders with the same products cannot deadlock.
+
+-- Reserves all lines of an order or none, and answers like offer(): the order has its pieces if every row says
+-- enough. A second call for an order reserves nothing more and answers what the first did.
 create function catalog.reserve(for_order uuid, lines jsonb)
 returns table (sku text, title text, unit_price_minor bigint, currency text, requested bigint, available bigint,
                enough boolean)

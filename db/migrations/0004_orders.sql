@@ -2,9 +2,9 @@
 
 select journal.create_service('orders');
 
--- An order and its pieces are one transaction. Of the catalog, orders may do these three things and read no table.
+-- An order and its pieces are one transaction. Of the catalog, orders may do these four things and read no table.
 grant usage on schema catalog to waybill_orders;
-grant execute on function catalog.reserve, catalog.commit, catalog.release to waybill_orders;
+grant execute on function catalog.offer, catalog.reserve, catalog.commit, catalog.release to waybill_orders;
 
 create table orders.orders (
   id uuid primary key,                          -- the id of its orders.place
@@ -28,7 +28,7 @@ create table orders.orders (
   expires_at timestamptz not null,              -- unpaid by then and with no charge unanswered, it expires
   check (captured_minor in (0, total_minor)),
   check (refunded_minor between 0 and captured_minor)
-) with (fillfactor = 70);
+);
 create index orders_of_customer on orders.orders (customer_id, id);
 create index orders_unpaid on orders.orders (expires_at) where state in ('pending_payment', 'payment_failed');
 

@@ -22,6 +22,7 @@ create table payments.payments (
   check (refunded_minor + refund_pending_minor <= captured_minor),
   check ((decline_code is not null) = (status = 'declined'))
 ) with (fillfactor = 70);
+create index payments_of_customer on payments.payments (customer_id, id);
 
 create table payments.refunds (
   id uuid primary key,                          -- the id of its payments.refund

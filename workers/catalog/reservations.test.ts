@@ -151,6 +151,23 @@ describe('reserve', () => {
   })
 })
 
+test('an offer answers as a reservation would, for every line, and reserves nothing', async () => {
+  const lines = [
+    { sku: 'B', quantity: 6 },
+    { sku: 'A', quantity: 10 },
+    { sku: 'NONE', quantity: 1 },
+    { sku: 'B', quantity: 6 },
+  ]
+  const offers = await orders<Answer[]>`select * from catalog.offer(${orders.json(lines)})`
+  expect([...offers]).toEqual(await reserve(lines))
+  expect(offers.map(({ sku, enough }) => [sku, enough])).toEqual([
+    ['A', true],
+    ['B', false],
+    ['NONE', false],
+  ])
+  expect(await stockOf('A')).toEqual([10, 0])
+})
+
 describe('commit and release', () => {
   test('sold pieces leave the stock, once', async () => {
     const orderId = uuidv7()
@@ -218,7 +235,7 @@ test('many concurrent orders with the same products in opposite orders never dea
   await expectSound(100_000)
 })
 
-test('hands off: orders call these three functions and read no table; nobody else calls them', async () => {
+test('hands off: orders call these functions and read no table; nobody else calls them', async () => {
   for (const table of ['products', 'stock', 'reservations']) {
     await expect(orders`select 1 from ${orders(`catalog.${table}`)}`.execute()).rejects.toThrow(
       'permission denied',
@@ -226,6 +243,7 @@ test('hands off: orders call these three functions and read no table; nobody els
   }
   const payments = database.sql('payments')
   const calls = [
+    () => payments`select * from catalog.offer('[]')`,
     () => payments`select * from catalog.reserve(${uuidv7()}, '[]')`,
     () => payments`select catalog.commit(${uuidv7()})`,
     () => payments`select catalog.release(array[${uuidv7()}]::uuid[])`,

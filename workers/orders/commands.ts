@@ -1,3 +1,4 @@
+import type { Sql } from '../../db/client.ts'
 import type { Command } from '../../queues/command.ts'
 import {
   cancelled,
@@ -20,41 +21,42 @@ import {
   type Tx,
 } from '../../queues/outcome.ts'
 import { charge, refund } from '../../queues/payments.ts'
-import { expiryOf, extendedExpiryOf, place, receive, sourcesOf } from './domain.ts'
+import { expiryOf, extendedExpiryOf, type Placed, place, receive, sourcesOf } from './domain.ts'
 import * as store from './store.ts'
 
 /** Orders that one run of the clock expires; the rest follow at once. */
 const expireBatchMax = 100
 
-export const handlers: Handlers<typeof orders> = {
-  'orders.place': async job => async tx => {
+export const handlers = (sql: Sql): Handlers<typeof orders> => ({
+  'orders.place': async job => {
     const { lines, paymentMethod } = job.input
-    const verdict = place(await store.reserve(tx, job.id, lines))
-    if (verdict.kind === 'rejected') return verdict
-    const order = { ...verdict, id: job.id, customerId: customerOf(job) }
-    const isNew = await store.insertOrder(
-      tx,
-      { ...order, expiresAt: expiryOf(job.now) },
-      noteOf(job, 'orders.place'),
-    )
-    if (!isNew) return done(await placedBefore(tx, job.id))
-    const { id: orderId, customerId, totalMinor, currency } = order
-    return done(
-      { orderId, state: 'pending_payment' as const, totalMinor, currency },
-      {
-        follow: [
-          follow(charge, {
-            orderId,
-            attempt: 1,
-            customerId,
-            amountMinor: totalMinor,
-            currency,
-            paymentMethod,
-          }),
-        ],
-        emit: [emit(placed, { orderId, customerId, totalMinor, currency })],
-      },
-    )
+    const quote = place(await store.readOffers(sql, lines))
+    if (quote.kind === 'rejected') return quote
+    return async tx => {
+      const order = { ...quote, id: job.id, customerId: customerOf(job), expiresAt: expiryOf(job.now) }
+      const reserved = await store.insertOrder(tx, order, noteOf(job, 'orders.place'))
+      if (reserved.length === 0) return done(await placedBefore(tx, job.id))
+      const verdict = place(reserved)
+      if (verdict.kind === 'rejected') return verdict
+      refuseOtherTerms(quote, verdict)
+      const { id: orderId, customerId, totalMinor, currency } = order
+      return done(
+        { orderId, state: 'pending_payment' as const, totalMinor, currency },
+        {
+          follow: [
+            follow(charge, {
+              orderId,
+              attempt: 1,
+              customerId,
+              amountMinor: totalMinor,
+              currency,
+              paymentMethod,
+            }),
+          ],
+          emit: [emit(placed, { orderId, customerId, totalMinor, currency })],
+        },
+      )
+    }
   },
 
   'orders.pay': async job => async tx => {
@@ -144,9 +146,9 @@ export const handlers: Handlers<typeof orders> = {
       },
     )
   },
-}
+})
 
-const noteOf = (job: Job, cause: keyof typeof handlers): store.Note => ({
+const noteOf = (job: Job, cause: keyof Handlers<typeof orders>): store.Note => ({
   cause,
   actorId: job.actor?.id ?? null,
   traceparent: job.traceparent,
@@ -169,6 +171,12 @@ async function mustLoad(tx: Tx, orderId: string): Promise<store.OrderRow> {
   const order = await store.loadOrder(tx, orderId)
   if (!order) throw new Error(`there is no order ${orderId}`)
   return order
+}
+
+/** The order was saved on the terms of its quote; if a price changed since, the next attempt takes the new one. */
+function refuseOtherTerms(quote: Placed, reserved: Placed): void {
+  if (quote.totalMinor === reserved.totalMinor && quote.currency === reserved.currency) return
+  throw new Error('a price changed while the order was placed')
 }
 
 async function placedBefore(tx: Tx, orderId: string) {

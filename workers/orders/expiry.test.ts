@@ -110,7 +110,7 @@ test('money that comes for an expired order goes back, and the order stays expir
   await expire()
   const payment = { paymentId: uuidv7(), orderId: id, amountMinor: 350, currency: 'EUR' }
   const job = jobOf<typeof confirmPayment>(payment)
-  const outcome = await carryOut(kernel.sql, await handlers['orders.confirm-payment'](job))
+  const outcome = await carryOut(kernel.sql, await handlers(kernel.sql)['orders.confirm-payment'](job))
   expect(outputOf(outcome)).toEqual({ orderId: id, state: 'expired' })
   expect(outcome).toMatchObject({
     follow: [

@@ -1,3 +1,4 @@
+import type { Sql } from '../../db/client.ts'
 import type { OrderState } from '../../queues/orders.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import { type Line, type Offer, sourcesOf } from './domain.ts'
@@ -24,14 +25,11 @@ export interface OrderRow {
   readonly refundedMinor: number
 }
 
-/** Reserves all lines or none, in the order's own transaction. */
-export const reserve = async (
-  tx: Tx,
-  orderId: string,
-  lines: readonly { readonly sku: string; readonly quantity: number }[],
-): Promise<readonly Offer[]> => tx<Offer[]>`
-  select sku, title, unit_price_minor as "unitPriceMinor", currency, requested, available, enough
-  from catalog.reserve(${orderId}, ${tx.json(lines)})`
+type Lines = readonly { readonly sku: string; readonly quantity: number }[]
+
+/** What the catalog offers for these lines now; nothing is reserved yet. */
+export const readOffers = async (sql: Sql, lines: Lines): Promise<readonly Offer[]> => sql<Offer[]>`
+  select ${offerColumns(sql)} from catalog.offer(${sql.json(lines)})`
 
 export interface NewOrder {
   readonly id: string
@@ -42,26 +40,35 @@ export interface NewOrder {
   readonly expiresAt: Date
 }
 
-/** Saves order, lines and first history row. False if the order is there already, from an earlier run. */
-export async function insertOrder(tx: Tx, order: NewOrder, note: Note): Promise<boolean> {
-  const rows = await tx`
-    with placed as (
-      insert into orders.orders (id, customer_id, state, total_minor, currency, placed_at, expires_at)
-      values (${order.id}, ${order.customerId}, 'pending_payment', ${order.totalMinor}, ${order.currency},
-              ${note.at}, ${order.expiresAt})
-      on conflict (id) do nothing returning id, state, version
-    ), listed as (
-      insert into orders.lines (order_id, sku, title, quantity, unit_price_minor, total_minor)
-      select placed.id, line.sku, line.title, line.quantity, line."unitPriceMinor", line."totalMinor"
-      from placed cross join jsonb_to_recordset(${tx.json(order.lines)})
-        as line(sku text, title text, quantity bigint, "unitPriceMinor" bigint, "totalMinor" bigint)
-    ), noted as (
-      insert into orders.history (order_id, seq, to_state, cause, actor_id, traceparent, at)
-      select id, version, state, ${note.cause}, ${note.actorId}, ${note.traceparent}, ${note.at} from placed
-    )
-    select id from placed`
-  return rows.length > 0
-}
+/**
+ * Saves order, lines and first history row, and then reserves: the last thing that this transaction does is what
+ * others wait for. Answers what was reserved; the order has its pieces if there was enough of each.
+ * Answers nothing if the order is there already, from an earlier run.
+ */
+export const insertOrder = async (tx: Tx, order: NewOrder, note: Note): Promise<readonly Offer[]> => tx<
+  Offer[]
+>`
+  with placed as (
+    insert into orders.orders (id, customer_id, state, total_minor, currency, placed_at, expires_at)
+    values (${order.id}, ${order.customerId}, 'pending_payment', ${order.totalMinor}, ${order.currency},
+            ${note.at}, ${order.expiresAt})
+    on conflict (id) do nothing returning id, state, version
+  ), listed as (
+    insert into orders.lines (order_id, sku, title, quantity, unit_price_minor, total_minor)
+    select placed.id, line.sku, line.title, line.quantity, line."unitPriceMinor", line."totalMinor"
+    from placed cross join jsonb_to_recordset(${tx.json(order.lines)})
+      as line(sku text, title text, quantity bigint, "unitPriceMinor" bigint, "totalMinor" bigint)
+  ), noted as (
+    insert into orders.history (order_id, seq, to_state, cause, actor_id, traceparent, at)
+    select id, version, state, ${note.cause}, ${note.actorId}, ${note.traceparent}, ${note.at} from placed
+    returning order_id
+  )
+  select ${offerColumns(tx)} from noted cross join lateral catalog.reserve(noted.order_id, ${tx.json(
+    order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
+  )})`
+
+const offerColumns = (sql: Sql | Tx) => sql`
+  sku, title, unit_price_minor as "unitPriceMinor", currency, requested, available, enough`
 
 /** One step of an order. Zero rows moved: it is not there, not the owner's, or in a state that does not allow it. */
 interface Step {

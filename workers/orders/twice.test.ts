@@ -14,17 +14,19 @@ import type {
 import type { Handler, Job, Outcome } from '../../queues/outcome.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness.ts'
 import { carryOut, dump, jobOf, outputOf, somebody } from '../../test/trade.ts'
-import { handlers } from './commands.ts'
+import { handlers as handlersAt } from './commands.ts'
 
 /** A worker that died after its commit may have its command worked again: the second run must change nothing. */
 let database: TestDatabase
 let owner: Sql
 let orders: Sql
+let handlers: ReturnType<typeof handlersAt>
 
 beforeAll(async () => {
   database = await testDatabase()
   owner = database.sql()
   orders = database.sql('orders')
+  handlers = handlersAt(orders)
   await owner`insert into catalog.products (id, sku, title, price_minor, currency, created_at)
     values (${uuidv7()}, 'TEA', 'Tea', 350, 'EUR', now())`
   await owner`insert into catalog.stock (sku, on_hand) values ('TEA', 1000)`
@@ -167,6 +169,18 @@ describe('another payment than the one that counts', () => {
       select state, payment_id, payment_status from orders.orders where id = ${paid.orderId}`
     expect({ ...row }).toEqual({ state: 'paid', payment_id: paid.paymentId, payment_status: 'captured' })
   })
+})
+
+test('a price that changes between quote and reservation: nothing is written, and the next attempt takes it', async () => {
+  const input = { lines: [{ sku: 'TEA', quantity: 1 }], paymentMethod: 'pm_card_ok' }
+  const job = jobOf<typeof place>(input, { actor })
+  const effects = await handlers['orders.place'](job)
+  await owner`update catalog.products set price_minor = 999`
+  const before = await dump(owner)
+  await expect(carryOut(orders, effects)).rejects.toThrow('a price changed')
+  expect(await dump(owner)).toEqual(before)
+  expect(outputOf(await carry(handlers['orders.place'], job)).totalMinor).toBe(999)
+  await owner`update catalog.products set price_minor = 350`
 })
 
 test('an answer for an order that does not exist is a bug, and stops', async () => {
