@@ -20,11 +20,8 @@ export async function fromJournal<T>(asked: Promise<T>): Promise<T> {
 
 /** SQLSTATE classes: connection, rollback, read-only, resources, not in the right state, operator, system. */
 const awayClasses = new Set(['08', '40', '25', '53', '55', '57', '58'])
-const away = (cause: unknown) => {
-  const problem = new Problem('journal_unavailable', { headers: { 'retry-after': '1' } })
-  problem.cause = cause
-  return problem
-}
+const away = (cause: unknown) =>
+  new Problem('journal_unavailable', { headers: { 'retry-after': '1' } }, cause)
 
 /** Anything that Postgres did not say itself came from the way to it; a bug of ours is neither. */
 function isAway(error: unknown): boolean {

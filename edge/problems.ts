@@ -154,8 +154,9 @@ export class Problem extends Error {
   override readonly name = 'Problem'
   readonly code: ProblemCode
   readonly details: ProblemDetails
-  constructor(code: ProblemCode, details: ProblemDetails = {}) {
-    super(code)
+  /** `cause` is logged, never sent. */
+  constructor(code: ProblemCode, details: ProblemDetails = {}, cause?: unknown) {
+    super(code, { cause })
     this.code = code
     this.details = details
   }

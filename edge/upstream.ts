@@ -68,11 +68,11 @@ async function inTime(answer: Promise<Response>, signal: AbortSignal): Promise<R
   }
 }
 
-const unavailable = (cause: unknown): Problem => {
-  const problem = new Problem('upstream_unavailable', { headers: { 'retry-after': '1' } })
-  problem.cause = cause
-  return problem
-}
+const unavailable = (cause: unknown): Problem =>
+  new Problem('upstream_unavailable', { headers: { 'retry-after': '1' } }, cause)
+
+/** A service broke its contract: 502, and why goes to the log alone. */
+export const invalid = (why: string): Problem => new Problem('upstream_invalid', {}, new Error(why))
 
 /** The arguments of Eden's `treaty` for a service. Without `parseDate: false` it turns a title such as "1/2/2025" into a Date. */
 export const edenOf = ({ base, fetch }: Upstream) =>
@@ -102,19 +102,19 @@ export async function bodyOf(answer: Response): Promise<EdenAnswer<never>> {
 
 /** Turns answers of a service into values of `schema`: what it does not name is dropped, what does not fit is 502. */
 export function answersOf<S extends TSchema>(schema: S) {
-  const { fits } = validator(schema)
+  const { fits, errors } = validator(schema)
   return async (asked: Promise<EdenAnswer<Static<S>>>): Promise<Static<S>> => {
     const { data, error, status } = await asked.catch(brokenOff)
     if (error) throw toProblem(status, error.value)
     const value = Value.Clean(schema, data)
-    if (!fits(value)) throw new Problem('upstream_invalid')
+    if (!fits(value)) throw invalid(`the answer does not fit: ${JSON.stringify(errors(value))}`)
     return value
   }
 }
 
 /** Garbage is 502; a body that stops or takes too long is 503. */
 function brokenOff(cause: unknown): never {
-  if (cause instanceof SyntaxError) throw new Problem('upstream_invalid')
+  if (cause instanceof SyntaxError) throw invalid('the answer is not JSON')
   throw cause instanceof Problem ? cause : unavailable(cause)
 }
 
@@ -123,7 +123,7 @@ function toProblem(status: number, value: unknown): Problem {
   if (value instanceof Problem) return value
   const code = typeof value === 'object' && value !== null && 'code' in value ? value.code : undefined
   if (typeof code !== 'string' || !isProblem(code) || problems[code].status !== status)
-    return new Problem('upstream_invalid')
+    return invalid(`it answered ${status} ${typeof code === 'string' ? code : ''}`)
   if (status === 503) return new Problem(code, { headers: { 'retry-after': '1' } })
   if (status === 401) return new Problem(code, { headers: { 'www-authenticate': 'Bearer realm="waybill"' } })
   return new Problem(code)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { Type } from '@sinclair/typebox'
 import { place } from '../queues/orders.ts'
-import { closed, oneOf } from '../queues/schemas.ts'
+import { closed, Instant, oneOf } from '../queues/schemas.ts'
 import { validator } from './validate.ts'
 
 const { fits, errors } = validator(place.input)
@@ -40,6 +40,14 @@ describe('a validator', () => {
     expect(colour.errors({ colour: 'green' })).toEqual([
       { pointer: '#/colour', detail: 'Expected one of red, blue.' },
     ])
+  })
+  test('knows instants, and refuses to be made for a format that nobody checks', () => {
+    const { fits } = validator(Type.Object({ at: Instant }, closed))
+    expect(fits({ at: '2026-11-21T07:05:51.306Z' })).toBe(true)
+    expect(fits({ at: '2026-11-21T07:05:51+02:00' })).toBe(true)
+    for (const at of ['2026-11-21', '2026-13-21T07:05:51Z', '21 Nov 2026', ''])
+      expect([at, fits({ at })]).toEqual([at, false])
+    expect(() => validator(Type.String({ format: 'shoe-size' }))).toThrow('shoe-size')
   })
   test('stops at twenty errors and never repeats a value', () => {
     const secret = 'hunter2'

@@ -6,7 +6,7 @@ import type { MediaRoutes } from '../../workers/media/routes.ts'
 import { tooLarge, wrongType } from '../middleware/json-body.ts'
 import type { Mount } from '../operation.ts'
 import { Problem } from '../problems.ts'
-import { answersOf, bodyOf, edenOf, onBehalfOf, type Upstream, unstored } from '../upstream.ts'
+import { answersOf, bodyOf, edenOf, invalid, onBehalfOf, type Upstream, unstored } from '../upstream.ts'
 
 const params = Type.Object({ conversionId: Id })
 const Bytes = Type.Unsafe<string>({ type: 'string', format: 'binary' })
@@ -130,7 +130,7 @@ async function toFile(file: Response): Promise<Response> {
     return new Response(file.body, { status: file.status, headers })
   await file.body?.cancel()
   if (file.status === 404) throw new Problem('not_found')
-  if (file.status !== 416) throw new Problem('upstream_invalid')
+  if (file.status !== 416) throw invalid(`it answered ${file.status}`)
   throw new Problem('range_not_satisfiable', {
     headers: { 'content-range': file.headers.get('content-range') ?? 'bytes */*' },
   })
