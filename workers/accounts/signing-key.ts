@@ -1,5 +1,6 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import type { Sql } from '../../db/client.ts'
+import { SettingError } from '../../queues/settings.ts'
 import { seal, unseal } from './secrets.ts'
 import { findSigningKey, insertSigningKey, type SigningKeyRow } from './store.ts'
 
@@ -34,7 +35,9 @@ async function generate(secret: string): Promise<SigningKeyRow> {
 
 async function open({ kid, privateJwe }: SigningKeyRow, secret: string): Promise<CryptoKey | Uint8Array> {
   const jwk = await unseal(privateJwe, secret, purpose).catch(() => {
-    throw new Error(`setting ACCOUNTS_SECRET: it is not the one that signing key ${kid} was encrypted with`)
+    throw new SettingError(
+      `setting ACCOUNTS_SECRET: it is not the one that signing key ${kid} was encrypted with`,
+    )
   })
   return importJWK(jwk as JWK, 'EdDSA')
 }

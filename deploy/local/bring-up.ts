@@ -1,0 +1,72 @@
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { migrate } from '../../db/migrate.ts'
+import { SettingError } from '../../queues/settings.ts'
+import { startSingle } from '../single.ts'
+import { ensureDevelopmentAccounts } from './development-accounts.ts'
+import { type Mailbox, startMailbox } from './mailbox.ts'
+import { freePort, preferPort, requirePort, takenPort } from './ports.ts'
+import { type Servers, startServers } from './servers.ts'
+import { SetupError } from './setup-error.ts'
+import type { StartOptions } from './start-options.ts'
+
+/** Waybill at work on this machine. */
+export interface Up {
+  /** Where the API listens, without a path. */
+  readonly url: string
+  readonly servers: Servers
+  readonly mailbox: Mailbox
+  readonly mailsDir: string
+  /** Names of the migrations that this start applied. */
+  readonly applied: readonly string[]
+}
+
+const remedy = 'set PORT to another one (PORT=0 takes a free one)'
+const mailboxPort = 1025
+
+/**
+ * Servers, mailbox, migrations, then everything in this process, with development accounts. What is started is
+ * entered in `closers` at once, so that a failure or Ctrl-C in between leaves nothing behind.
+ */
+export async function bringUp(
+  { dir, port, logLevel }: Pick<StartOptions, 'dir' | 'port' | 'logLevel'>,
+  closers: (() => Promise<unknown>)[],
+): Promise<Up> {
+  if (port !== 0) await requirePort(port, 'the API', remedy)
+  const servers = await startServers({
+    dir,
+    existing: { DATABASE_URL: process.env.DATABASE_URL, REDIS_URL: process.env.REDIS_URL },
+  })
+  closers.push(servers.stop)
+  const mailsDir = join(dir, 'mails')
+  // Always our own: a mail server that is set for something else would send mails to strangers.
+  const mailbox = await startMailbox({ port: await preferPort(mailboxPort), dir: mailsDir })
+  closers.push(mailbox.stop)
+  const { DATABASE_URL, REDIS_URL } = servers.env
+  const applied = await migrate(DATABASE_URL).catch((error: Error) => {
+    throw new SetupError(`The database cannot be migrated: ${error.message}`)
+  })
+  const chosen = port === 0 ? await freePort() : port
+  const env = Object.freeze({
+    MEDIA_DIR: join(dir, 'media'),
+    PUBLIC_URL: `http://localhost:${chosen}`,
+    ...process.env,
+    ...servers.env,
+    SMTP_URL: mailbox.url,
+    PORT: String(chosen),
+  })
+  const log = pino({ level: logLevel, base: null }, pino.destination({ dest: 2, sync: true }))
+  const single = await startSingle({ env, log }).catch(error => {
+    throw inOneLine(error, chosen)
+  })
+  closers.push(single.stop)
+  // After the services: they refuse a database whose signing keys are of another ACCOUNTS_SECRET.
+  const redis = { url: REDIS_URL, prefix: process.env.QUEUE_PREFIX || 'waybill' }
+  await ensureDevelopmentAccounts({ databaseUrl: DATABASE_URL, redis, env, log })
+  return { url: `http://localhost:${single.port}`, servers, mailbox, mailsDir, applied }
+}
+
+function inOneLine(error: unknown, port: number): unknown {
+  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return takenPort(port, 'the API', remedy)
+  return error instanceof SettingError ? new SetupError(error.message) : error
+}
