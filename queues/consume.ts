@@ -70,8 +70,8 @@ function createWork(options: ConsumeOptions, journal: Journal) {
   let suspectRunning = false
 
   const one = async (job: QueuedJob, token: string | undefined): Promise<void> => {
-    const answer = await journal.claim(job.id ?? '').catch(() => null)
-    if (answer === null) return postpone(job, token, 1_000) // Postgres is away
+    const answer = await journal.claim(job.id ?? '').catch(nullIfAway)
+    if (answer === null) return postpone(job, token, 1_000)
     if (answer.kind === 'gone') return // settled before; only the acknowledgement was lost
     if (answer.kind === 'early') return postpone(job, token, answer.dueInMs)
 
@@ -114,6 +114,11 @@ function createWork(options: ConsumeOptions, journal: Journal) {
     else log.debug({ ...line, because }, state)
   }
   return { one, running }
+}
+
+function nullIfAway(error: unknown): null {
+  if (isAway(error)) return null
+  throw error // the queue tries again; a job that is none of ours fails there
 }
 
 async function postpone(job: QueuedJob, token: string | undefined, delayMs: number): Promise<never> {

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { Queue } from 'bullmq'
 import { Elysia } from 'elysia'
 import { Redis } from 'ioredis'
 import { v7 as uuidv7 } from 'uuid'
-import { type TestKernel, testKernel } from '../test/harness.ts'
+import { type TestKernel, testKernel, testLog } from '../test/harness.ts'
 import { defineService } from '../workers/runtime/service.ts'
 import { discard, groupDeadLetters, listDeadLetters, redrive } from './dead-letter.ts'
 import { done, emit, follow, type Handler, type Handlers, later, rejected } from './outcome.ts'
 import { captured, charge, declined, payments, refund } from './payments.ts'
+import { patientRedis } from './redis.ts'
 import { readCommand } from './story.ts'
 import { startTrace } from './trace.ts'
 
@@ -234,6 +236,17 @@ test('a job that the queue holds in none of its lists is given again', async () 
     { id, type: 'payments.charge', input, correlation_id: id, traceparent: startTrace(), delay_ms: -21_000 },
   ])})`
   await until(async () => (await readCommand(kernel.sql, id))?.state === 'succeeded')
+  redis.disconnect()
+})
+
+test('a job that is no command of the journal leaves the queue', async () => {
+  const redis = patientRedis(kernel.redis.url, testLog)
+  const queue = new Queue('payments', { connection: redis, prefix: kernel.redis.prefix })
+  const unknown = await queue.add('payments.charge', {}, { jobId: uuidv7() })
+  const foreign = await queue.add('payments.charge', {}, { jobId: 'no-command-id' })
+  await until(async () => (await unknown.getState()) === 'completed')
+  await until(async () => (await foreign.getState()) === 'failed')
+  await queue.close()
   redis.disconnect()
 })
 
