@@ -3,7 +3,7 @@ import { pino } from 'pino'
 import { migrate } from '../../db/migrate.ts'
 import { SettingError } from '../../queues/settings.ts'
 import { startSingle } from '../single.ts'
-import { ensureDevelopmentAccounts } from './development-accounts.ts'
+import type { Databases } from './development-accounts.ts'
 import { type Mailbox, startMailbox } from './mailbox.ts'
 import { freePort, preferPort, requirePort, takenPort } from './ports.ts'
 import { type Servers, startServers } from './servers.ts'
@@ -19,14 +19,15 @@ export interface Up {
   readonly mailsDir: string
   /** Names of the migrations that this start applied. */
   readonly applied: readonly string[]
+  readonly databases: Databases
 }
 
 const remedy = 'set PORT to another one (PORT=0 takes a free one)'
 const mailboxPort = 1025
 
 /**
- * Servers, mailbox, migrations, then everything in this process, with development accounts. What is started is
- * entered in `closers` at once, so that a failure or Ctrl-C in between leaves nothing behind.
+ * Servers, mailbox, migrations, then everything in this process. What is started is entered in `closers` at once,
+ * so that a failure or Ctrl-C in between leaves nothing behind.
  */
 export async function bringUp(
   { dir, port, logLevel }: Pick<StartOptions, 'dir' | 'port' | 'logLevel'>,
@@ -60,10 +61,15 @@ export async function bringUp(
     throw inOneLine(error, chosen)
   })
   closers.push(single.stop)
-  // After the services: they refuse a database whose signing keys are of another ACCOUNTS_SECRET.
   const redis = { url: REDIS_URL, prefix: process.env.QUEUE_PREFIX || 'waybill' }
-  await ensureDevelopmentAccounts({ databaseUrl: DATABASE_URL, redis, env, log })
-  return { url: `http://localhost:${single.port}`, servers, mailbox, mailsDir, applied }
+  return {
+    url: `http://localhost:${single.port}`,
+    servers,
+    mailbox,
+    mailsDir,
+    applied,
+    databases: { databaseUrl: DATABASE_URL, redis, env, log },
+  }
 }
 
 function inOneLine(error: unknown, port: number): unknown {

@@ -2,7 +2,7 @@
 import { paintFor } from '../../client/paint.ts'
 import { signIn } from './api.ts'
 import { bringUp, type Up } from './bring-up.ts'
-import { developmentAccounts } from './development-accounts.ts'
+import { developmentAccounts, ensureDevelopmentAccounts } from './development-accounts.ts'
 import { convertSampleVideo } from './sample-conversion.ts'
 import { placeSampleOrder } from './sample-order.ts'
 import { ensureSampleProducts } from './sample-products.ts'
@@ -49,7 +49,8 @@ async function start(options: StartOptions): Promise<void> {
   console.log(`${welcomeText(up, paint)}\n\nCtrl-C stops everything.`)
 }
 
-async function tellStories({ url, servers, mailbox }: Up, dir: string): Promise<boolean> {
+async function tellStories({ url, servers, mailbox, databases }: Up, dir: string): Promise<boolean> {
+  await ensureDevelopmentAccounts(databases)
   const { merchant, customer } = developmentAccounts
   await ensureSampleProducts(await signIn(url, merchant))
   const buyer = await signIn(url, customer)
