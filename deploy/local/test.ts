@@ -61,7 +61,9 @@ function staticChecks(): Check[] {
 /** What tests leave in their temporary folders, also when they are killed, goes with ours. */
 function tests(args: string[], servers: Record<string, string>): Check {
   const env = { ...servers, TMPDIR: openFolder(join(dir, 'tmp')) }
-  return new Check('tests', [process.execPath, 'test', ...args], { env, isTestRun: true })
+  // setDefaultTimeout in a preload holds for the first file alone.
+  const command = [process.execPath, 'test', '--timeout=60000', ...args]
+  return new Check('tests', command, { env, isTestRun: true })
 }
 
 function report(results: CheckResult[]): never {
