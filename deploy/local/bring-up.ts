@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { migrate } from '../../db/migrate.ts'
@@ -34,6 +35,7 @@ export async function bringUp(
   closers: (() => Promise<unknown>)[],
 ): Promise<Up> {
   if (port !== 0) await requirePort(port, 'the API', remedy)
+  if (!existsSync(join(dir, 'redis'))) console.error('Setting up Postgres, Redis and ffmpeg ...')
   const servers = await startServers({
     dir,
     existing: { DATABASE_URL: process.env.DATABASE_URL, REDIS_URL: process.env.REDIS_URL },

@@ -78,7 +78,7 @@ function section(
 ): string {
   const verdict = succeeded ? paint('succeeded', 'good') : paint('did not succeed', 'bad')
   return [
-    `${paint(title, 'strong')} ${verdict}`,
+    `${paint(`${title}:`, 'strong')} ${verdict}`,
     '',
     story,
     ...(facts && facts.length > 0 ? ['', ...table(facts)] : []),
