@@ -67,7 +67,7 @@ export async function listProducts(
 ): Promise<readonly Product[]> {
   const rows = await sql<ProductRow[]>`
     select ${columns(sql)} from catalog.products p join catalog.stock s on s.sku = p.sku
-    where ${cursor}::uuid is null or p.id < ${cursor}::uuid
+    ${cursor === null ? sql`` : sql`where p.id < ${cursor}`}
     order by p.id desc limit ${limit}`
   return rows.map(toProduct)
 }

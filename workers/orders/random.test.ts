@@ -52,13 +52,13 @@ for (const seed of seeds) {
       for (let n = 0; n < 20; n++) await pick(weighted)()
     }
     await Promise.all(Array.from({ length: 16 }, customer))
-    await kernel.idle()
+    await kernel.idle(10_000) // longer than a provider that timed out too often is left alone
 
     expect(await broken(kernel.sql)).toEqual([])
     expect(await piecesLost(kernel)).toEqual([])
     const states = await kernel.sql<{ state: string }[]>`select distinct state from orders.orders order by 1`
     expect(states.map(row => row.state)).toEqual(expect.arrayContaining(['cancelled', 'paid']))
-  })
+  }, 60_000)
 }
 
 /** Products whose pieces on hand and sold are not, together, what there was at first. */
