@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
-import type { Sql } from '../db/client.ts'
+import { connect, type Sql } from '../db/client.ts'
 import { createApp, type Edge, type UpstreamName } from '../edge/app.ts'
 import { type EdgeSettings, readEdgeSettings } from '../edge/config.ts'
 import type { Target } from '../edge/upstream.ts'
@@ -76,6 +76,7 @@ export async function testEdge({
   database,
   enqueuer,
   realKeys = false,
+  databaseUrl,
 }: {
   readonly upstreams?: Partial<Record<UpstreamName, Target>>
   readonly settings?: Readonly<Record<string, string>>
@@ -83,6 +84,8 @@ export async function testEdge({
   readonly enqueuer?: Pick<Enqueuer, 'add' | 'ping'>
   /** Tokens are those of accounts, and `tokenFor` is of no use. */
   readonly realKeys?: boolean
+  /** Another way to the same database, for the edge alone. */
+  readonly databaseUrl?: string
 } = {}): Promise<TestEdge> {
   const db = database ?? (await testDatabase())
   const settings = readEdgeSettings({
@@ -92,9 +95,10 @@ export async function testEdge({
     ...given,
   })
   const enqueued: TestEdge['enqueued'] = []
+  const edgeSql = databaseUrl ? connect(databaseUrl, { role: 'waybill_edge' }) : db.sql('edge')
   const edge = createApp({
     settings,
-    sql: db.sql('edge'),
+    sql: edgeSql,
     enqueuer: enqueuer ?? { add: commands => void enqueued.push(...commands), ping: async () => true },
     upstreams: { ...nobodyHome, ...upstreams, ...(!realKeys && { accounts: withKeys(upstreams.accounts) }) },
     log: testLog,
@@ -115,6 +119,7 @@ export async function testEdge({
       return row?.count ?? 0
     },
     stop: async () => {
+      if (databaseUrl) await edgeSql.end({ timeout: 1 })
       if (!database) await db.drop()
     },
   }

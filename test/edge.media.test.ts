@@ -26,7 +26,7 @@ let token: string
 /** Media behind HTTP and the edge on a port, so that streams are streams. */
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'waybill-edge-media-'))
-  video = (await makeSamples(join(dir, 'samples'))).good
+  video = (await makeSamples(join(dir, 'samples')))['good.mp4']
   kernel = await testKernel({
     services: [mediaService],
     env: { ...process.env, MEDIA_DIR: join(dir, 'media') },
@@ -79,8 +79,8 @@ test('a video goes in, an mp3 comes out, whole and in parts, and only for its ow
 
   const whole = await call(`/v1/media/conversions/${id}/file`)
   expect([whole.status, whole.headers.get('content-type')]).toEqual([200, 'audio/mpeg'])
-  expect(whole.headers.get('content-length')).toBe(String(read.bytes))
   const bytes = await whole.bytes()
+  expect(bytes.length).toBe(read.bytes)
   expect(new Bun.CryptoHasher('sha256').update(bytes).digest('hex')).toBe(read.sha256)
 
   const part = await call(`/v1/media/conversions/${id}/file`, { headers: { range: 'bytes=10-19' } })

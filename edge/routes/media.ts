@@ -12,7 +12,7 @@ const params = Type.Object({ conversionId: Id })
 const Bytes = Type.Unsafe<string>({ type: 'string', format: 'binary' })
 /** An upload may take this long before its service answers, milliseconds. */
 const uploadMaxMs = 900_000
-/** What of a file's answer goes on to the caller. */
+/** What of a file's answer goes on to the caller. Bun sends a streamed body in chunks and drops its length. */
 const fileHeaders = [
   'content-type',
   'content-length',
