@@ -45,10 +45,13 @@ export function consume(options: ConsumeOptions): Consumer {
     concurrency: service.concurrency,
     lockDuration: service.lockMs,
     // A dead worker's job is seen at the second look after its lock has ended, or at the third if one was skipped.
-    stalledInterval: Math.min(1_500, service.lockMs / 6),
+    stalledInterval: Math.min(1_500, Math.round(service.lockMs / 6)),
     maxStalledCount: 1_000_000, // the journal counts crashes
   })
-  worker.on('error', () => {}) // the connection itself tells of its errors
+  worker.on('error', error => {
+    // The connection itself tells of its errors.
+    if (redis.status === 'ready') log.warn({ err: error }, 'the queue refused something')
+  })
 
   return {
     running: () => work.running.size,

@@ -145,7 +145,9 @@ begin
     select found.id, found.fence, found.worker, found.started_at, 'lost' from found where found.state = 'running'
   ), claimed as (
     update journal.commands c
-    set fence = c.fence + 1, crashes = c.crashes + (c.state = 'running')::int, state = 'running',
+    set fence = c.fence + 1, state = 'running',
+        -- A worker that claims again what it holds has not died: it never got the answer to its first claim.
+        crashes = c.crashes + (c.state = 'running' and c.worker <> claimant)::int,
         worker = claimant, started_at = clock_timestamp(), because = null
     from found where c.id = found.id and found.due_at <= clock_timestamp()
     returning c.*

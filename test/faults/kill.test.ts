@@ -3,7 +3,7 @@ import { payments } from '../../queues/payments.ts'
 import { endChildren } from './children.ts'
 import { faultyPayments } from './faulty.ts'
 import { type PrivateServers, startPrivateServers } from './servers.ts'
-import { isPoll, type Moment, momentsOf, nameOf, openTaps } from './steps.ts'
+import { isPoll, type Moment, momentsOf, nameOf, openTaps, warmUp } from './steps.ts'
 import { once, openWorld } from './world.ts'
 
 let servers: PrivateServers
@@ -30,9 +30,7 @@ const known = [
 
 test('a worker killed before and after each step: one effect, one of all that follows, in under 15 s', async () => {
   expect(payments.lockMs).toBe(10_000)
-  const first = await world()
-  const moments = await momentsOf('pm_effect', first)
-  await first.close()
+  const moments = await livingMoments()
   expect(moments.map(nameOf)).toEqual(
     expect.arrayContaining(known.flatMap(step => [`before ${step}`, `after ${step}`])),
   )
@@ -43,13 +41,24 @@ test('a worker killed before and after each step: one effect, one of all that fo
   expect({ wrong, late, missed }).toEqual({ wrong: [], late: [], missed: [] })
 })
 
+async function livingMoments(): Promise<readonly Moment[]> {
+  const here = await world()
+  const taps = await openTaps(here)
+  const child = await here.worker({}, taps)
+  const moments = await momentsOf('pm_effect', here, taps)
+  child.kill('SIGKILL')
+  await child.ended
+  taps.close()
+  await here.close()
+  return moments
+}
+
 /** A worker dies at that moment; then another one comes. */
 async function dieAt(moment: Moment) {
   const here = await world()
   const taps = await openTaps(here)
   const child = await here.worker({}, taps)
-  await here.settled([await here.send('pm_effect')]) // so that this run makes the same requests as the one of the trace
-  await Bun.sleep(200)
+  await warmUp('pm_effect', here)
   taps.arm(moment, () => child.kill('SIGKILL'))
   const id = await here.send('pm_effect')
   const died = await Promise.race([child.ended.then(() => true), Bun.sleep(2_000).then(() => false)])
