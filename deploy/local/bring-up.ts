@@ -47,7 +47,8 @@ export async function bringUp(
   closers.push(mailbox.stop)
   const { DATABASE_URL, REDIS_URL } = servers.env
   const applied = await migrate(DATABASE_URL).catch((error: Error) => {
-    throw new SetupError(`The database cannot be migrated: ${error.message}`)
+    const orBegin = servers.postgres ? ` (or delete ${join(dir, 'postgres')} to begin with an empty one)` : ''
+    throw new SetupError(`The database cannot be migrated: ${error.message}${orBegin}.`)
   })
   const chosen = port === 0 ? await freePort() : port
   const env = Object.freeze({
