@@ -58,7 +58,7 @@ for (const seed of seeds) {
     expect(await piecesLost(kernel)).toEqual([])
     const states = await kernel.sql<{ state: string }[]>`select distinct state from orders.orders order by 1`
     expect(states.map(row => row.state)).toEqual(expect.arrayContaining(['cancelled', 'paid']))
-  }, 60_000)
+  })
 }
 
 /** Products whose pieces on hand and sold are not, together, what there was at first. */
