@@ -7,7 +7,7 @@ import { findUpload, insertConversion } from './store.ts'
 import { transcode } from './transcode.ts'
 
 export const handlers = (
-  { sql }: ServiceDeps,
+  { sql }: Pick<ServiceDeps, 'sql'>,
   config: MediaConfig,
   files: MediaFiles,
 ): Handlers<typeof media> => ({
@@ -34,7 +34,7 @@ export const handlers = (
         )
       }
     } finally {
-      await files.endAttempt(id)
+      await files.endAttempt(id, run)
     }
   },
 })

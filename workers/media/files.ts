@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { headBytes } from './domain.ts'
 
@@ -19,7 +19,8 @@ export interface MediaFiles {
   readonly uploadPath: (owned: Owned) => string
   /** An empty folder for one run of a conversion; whatever earlier runs of it left behind is gone. */
   readonly beginAttempt: (conversionId: string, run: number) => Promise<string>
-  readonly endAttempt: (conversionId: string) => Promise<void>
+  /** Removes the folder of this run; a later one, which may be at work already, keeps its own. */
+  readonly endAttempt: (conversionId: string, run: number) => Promise<void>
   /** Gives a finished file its lasting name. Two runs that made the same bytes give the same name. */
   readonly publish: (file: string, owned: Owned) => Promise<Digest>
   readonly conversionPath: (owned: Owned, sha256: string) => string
@@ -54,12 +55,16 @@ export function createFiles(dir: string): MediaFiles {
     },
     removeUpload: owned => rm(uploadPath(owned), { force: true }),
     beginAttempt: async (conversionId, run) => {
-      await rm(attemptsPath(conversionId), { recursive: true, force: true })
       const folder = join(attemptsPath(conversionId), String(run))
       await makePrivate(folder)
+      for (const other of await readdir(attemptsPath(conversionId)))
+        if (Number(other) < run) await remove(join(attemptsPath(conversionId), other))
       return folder
     },
-    endAttempt: conversionId => rm(attemptsPath(conversionId), { recursive: true, force: true }),
+    endAttempt: async (conversionId, run) => {
+      await remove(join(attemptsPath(conversionId), String(run)))
+      await rmdir(attemptsPath(conversionId)).catch(() => {}) // another run is at work in it
+    },
     publish: async (file, owned) => {
       const digest = await digestOf(file)
       const path = conversionPath(owned, digest.sha256)
@@ -81,6 +86,8 @@ export async function readHead(path: string): Promise<Uint8Array> {
     await file.close()
   }
 }
+
+const remove = (folder: string) => rm(folder, { recursive: true, force: true })
 
 const makePrivate = (folder: string) => mkdir(folder, { recursive: true, mode: 0o700 })
 
