@@ -3,7 +3,7 @@ import { type Api, ApiError } from './api.ts'
 export const sampleProducts = [
   { sku: 'MUG-BLUE', title: 'Blue mug', priceMinor: 1290, currency: 'EUR', onHand: 100_000 },
   { sku: 'TEA-ASSAM', title: 'Assam tea, 100 g', priceMinor: 790, currency: 'EUR', onHand: 100_000 },
-  { sku: 'POSTER-A2', title: 'Poster, A2', priceMinor: 2400, currency: 'EUR', onHand: 100_000 },
+  { sku: 'POSTER-A2', title: 'Poster, A2', priceMinor: 2400, currency: 'EUR', onHand: 250 },
 ] as const
 
 /** Puts the samples into the catalog, as a merchant would. Safe to run again. */
