@@ -137,7 +137,7 @@ interface Effect {
 
 async function move(tx: Tx, step: Step, { changes, guard, stock }: Effect): Promise<OrderRow | null> {
   const { orderId, to, note, ownerId } = step
-  const [row] = await tx<OrderRow[]>`
+  const [row] = await tx<(OrderRow & { reservations: number | null })[]>`
     with moved as (
       update orders.orders
       set previous_state = state, state = ${to}, version = version + 1 ${changes ?? tx``}
@@ -145,8 +145,10 @@ async function move(tx: Tx, step: Step, { changes, guard, stock }: Effect): Prom
         ${ownerId === undefined ? tx`` : tx`and customer_id = ${ownerId}`} ${guard ?? tx``}
       returning *
     ), noted as (${history(tx, note)})
-    select ${columns(tx)}, ${stock ?? tx`0`} as reservations from moved`
-  return row ?? null
+    select ${columns(tx)}, ${stock ?? tx`null::integer`} as reservations from moved`
+  if (!row) return null
+  if (row.reservations === 0) throw new Error(`order ${orderId} became ${to} without its pieces`)
+  return row
 }
 
 const history = (tx: Tx, { cause, actorId, traceparent, at }: Note) => tx`

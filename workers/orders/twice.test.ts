@@ -183,6 +183,15 @@ test('a price that changes between quote and reservation: nothing is written, an
   await owner`update catalog.products set price_minor = 350`
 })
 
+test('an order whose pieces are gone is never marked paid', async () => {
+  const orderId = await aPlaced()
+  await owner`select catalog.release(array[${orderId}]::uuid[])`
+  const run = carry(handlers['orders.confirm-payment'], jobOf<typeof confirmPayment>(money(orderId)))
+  await expect(run).rejects.toThrow('without its pieces')
+  const [row] = await owner`select state from orders.orders where id = ${orderId}`
+  expect(row?.state).toBe('pending_payment')
+})
+
 test('an answer for an order that does not exist is a bug, and stops', async () => {
   const payment = money(uuidv7())
   const run = carry(handlers['orders.confirm-payment'], jobOf<typeof confirmPayment>(payment))
