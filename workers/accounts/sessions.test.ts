@@ -38,7 +38,7 @@ describe('an access token', () => {
     expect(protectedHeader).toEqual({ alg: 'EdDSA', typ: 'at+jwt', kid: expect.any(String) })
     expect(payload).toEqual({
       iss: 'waybill',
-      aud: 'waybill',
+      aud: 'waybill-api',
       sub: expect.stringMatching(/^[0-9a-f-]{36}$/),
       jti: expect.stringMatching(/^[0-9a-f-]{36}$/),
       iat: expect.any(Number),
