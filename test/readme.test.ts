@@ -2,14 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
-import { launchStart, type Started } from '../deploy/local/start.fixture.ts'
+import type { Launched } from '../deploy/launched.fixture.ts'
+import { launchStart } from '../deploy/local/start.fixture.ts'
 
 const root = join(import.meta.dir, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
 
 describe('README.md against a running start', () => {
   const dir = mkdtempSync(join(tmpdir(), 'waybill-readme-'))
-  let started: Started
+  let started: Launched
   let address: string
 
   beforeAll(async () => {
