@@ -1,0 +1,90 @@
+import type { Static } from '@sinclair/typebox'
+import type { CommandBody, StoryBody } from '../edge/command-view.ts'
+import type { Account, Login, Refresh, Registration, Tokens } from '../queues/accounts.ts'
+import type { Product, ProductPage } from '../queues/catalog.ts'
+import type { Conversion, Upload } from '../queues/media.ts'
+import type { Order, OrderPage } from '../queues/orders.ts'
+import type { Payment, PaymentPage } from '../queues/payments.ts'
+import { ApiProblem, jsonOf, problemOf, type Send } from './transport.ts'
+
+export interface PageOptions {
+  /** Items, at most a hundred; twenty unless said. */
+  readonly limit?: number
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string
+}
+
+/** What is no command: reads, sessions, and the bytes of media. Each throws an ApiProblem for a no. */
+export function readsOf(send: Send) {
+  const get = async <T>(path: string, query: object = {}): Promise<T> =>
+    jsonOf<T>(await send({ method: 'GET', path: `${path}${queryOf(query)}`, repeatable: true }))
+  const post = async <T>(path: string, body: unknown): Promise<T> =>
+    jsonOf<T>(
+      await send({
+        method: 'POST',
+        path,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        repeatable: false,
+      }),
+    )
+  return {
+    accounts: {
+      register: (registration: Static<typeof Registration>) => post<Account>('/v1/accounts', registration),
+      get: (id: string) => get<Account>(`/v1/accounts/${segment(id)}`),
+    },
+    sessions: {
+      login: (login: Static<typeof Login>) => post<Tokens>('/v1/sessions', login),
+      refresh: (refresh: Static<typeof Refresh>) => post<Tokens>('/v1/sessions/refresh', refresh),
+    },
+    catalog: {
+      listProducts: (page?: PageOptions) => get<Static<typeof ProductPage>>('/v1/products', page),
+      getProduct: (id: string) => get<Product>(`/v1/products/${segment(id)}`),
+    },
+    orders: {
+      list: (page?: PageOptions) => get<Static<typeof OrderPage>>('/v1/orders', page),
+      get: (id: string) => get<Order>(`/v1/orders/${segment(id)}`),
+    },
+    payments: {
+      list: (filter?: PageOptions & { readonly orderId?: string }) =>
+        get<Static<typeof PaymentPage>>('/v1/payments', filter),
+      get: (id: string) => get<Payment>(`/v1/payments/${segment(id)}`),
+    },
+    media: {
+      /** Sends the bytes of a video or sound. */
+      upload: async (bytes: Blob | Uint8Array<ArrayBuffer>, contentType = 'application/octet-stream') =>
+        jsonOf<Upload>(
+          await send({
+            method: 'POST',
+            path: '/v1/media/uploads',
+            headers: { 'content-type': contentType },
+            body: bytes,
+            repeatable: false,
+          }),
+        ),
+      getConversion: (id: string) => get<Conversion>(`/v1/media/conversions/${segment(id)}`),
+      /** The mp3 as it comes; `range` asks for some of its bytes, such as `bytes=0-1023`. */
+      download: async (id: string, range?: string): Promise<Response> => {
+        const headers = range === undefined ? {} : { range }
+        const path = `/v1/media/conversions/${segment(id)}/file`
+        const answer = await send({ method: 'GET', path, headers, repeatable: true })
+        if (answer.ok) return answer
+        throw new ApiProblem(await problemOf(answer))
+      },
+    },
+    commands: {
+      get: (id: string) => get<CommandBody>(`/v1/commands/${segment(id)}`),
+      /** Everything that came of a command. */
+      story: (id: string) => get<StoryBody>(`/v1/commands/${segment(id)}/story`),
+    },
+  }
+}
+
+const segment = encodeURIComponent
+
+function queryOf(query: object): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined)
+  return given.length === 0
+    ? ''
+    : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`
+}
