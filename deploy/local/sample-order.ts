@@ -1,8 +1,8 @@
 import type { SentRequest } from '../../client/story-text.ts'
 import type { StoryBody } from '../../edge/command-view.ts'
 import type { Order } from '../../queues/orders.ts'
-import { type Api, nullIfNotThere } from './api.ts'
 import type { Mail, Mailbox } from './mailbox.ts'
+import { nullIfNotThere, type Session, settledStory } from './session.ts'
 
 export interface OrderRun {
   readonly request: SentRequest
@@ -21,14 +21,12 @@ const lines = [
 ]
 
 /** Places one order and waits for all that follows from it. */
-export async function placeSampleOrder(customer: Api, mailbox: Mailbox): Promise<OrderRun> {
-  const { body, sent } = await customer.post<{ id: string }>('/v1/orders', {
-    body: { lines, paymentMethod: 'pm_card_ok' },
-    idempotencyKey: crypto.randomUUID(),
-  })
-  const story = await customer.settledStory(body.id, storyMaxMs)
-  const order = await customer.get<Order>(`/v1/orders/${body.id}`).catch(nullIfNotThere)
-  const mail = mailbox.messages().find(({ text }) => text.includes(body.id)) ?? null
+export async function placeSampleOrder({ client, sent }: Session, mailbox: Mailbox): Promise<OrderRun> {
+  const { id } = await client.orders.place({ lines, paymentMethod: 'pm_card_ok' })
+  const request = sent()
+  const story = await settledStory(client, id, storyMaxMs)
+  const order = await client.orders.get(id).catch(nullIfNotThere)
+  const mail = mailbox.messages().find(({ text }) => text.includes(id)) ?? null
   const isDone = story.commands.every(({ state }) => state === 'succeeded')
-  return { request: sent, story, order, mail, succeeded: isDone && order?.state === 'paid' && mail !== null }
+  return { request, story, order, mail, succeeded: isDone && order?.state === 'paid' && mail !== null }
 }

@@ -1,4 +1,4 @@
-import { type Api, ApiError } from './api.ts'
+import type { Client } from '../../client/client.ts'
 
 export const sampleProducts = [
   { sku: 'MUG-BLUE', title: 'Blue mug', priceMinor: 1290, currency: 'EUR', onHand: 100_000 },
@@ -7,16 +7,14 @@ export const sampleProducts = [
 ] as const
 
 /** Puts the samples into the catalog, as a merchant would. Safe to run again. */
-export async function ensureSampleProducts(merchant: Api): Promise<void> {
+export async function ensureSampleProducts({ catalog }: Client): Promise<void> {
   await Promise.all(
     sampleProducts.map(async product => {
-      // The same key at every start; a product that is older than the journal's memory of keys has its SKU.
+      // The same key at every start. What is older than the journal's memory of keys is refused by its SKU.
       const idempotencyKey = `sample-${Bun.hash(JSON.stringify(product))}`
-      try {
-        await merchant.post('/v1/products', { body: product, idempotencyKey, wait: 30 })
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.code !== 'sku_taken') throw error
-      }
+      const operation = await catalog.createProduct(product, { idempotencyKey, waitSeconds: 30 })
+      const { state } = await operation.wait()
+      if (state === 'dead') throw new Error(`${product.sku} could not be added: see the log`)
     }),
   )
 }

@@ -3,9 +3,9 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { signIn } from './api.ts'
 import { developmentAccounts } from './development-accounts.ts'
 import { freePort, isPortFree } from './ports.ts'
+import { signIn } from './session.ts'
 import { launchStart } from './start.fixture.ts'
 import { helpText, readOptions } from './start-options.ts'
 
@@ -46,8 +46,8 @@ describe('npm start', () => {
     expect(started.output()).toContain('nothing to apply')
     const url = /API +(\S+)/.exec(started.output())?.[1] ?? ''
     const { merchant, ...others } = developmentAccounts
-    const api = await signIn(url, merchant)
-    const { items } = await api.get<{ items: { sku: string; available: number }[] }>('/v1/products')
+    const { client } = await signIn(url, merchant)
+    const { items } = await client.catalog.listProducts()
     expect(items.map(({ sku }) => sku).sort()).toEqual(['MUG-BLUE', 'POSTER-A2', 'TEA-ASSAM'])
     expect(items.find(({ sku }) => sku === 'MUG-BLUE')?.available).toBe(100_000 - 2 * 2)
     for (const login of Object.values(others)) await signIn(url, login)

@@ -1,11 +1,11 @@
 // What `npm start` runs: `npm start -- --help` tells.
 import { paintFor } from '../../client/paint.ts'
-import { signIn } from './api.ts'
 import { bringUp, type Up } from './bring-up.ts'
 import { developmentAccounts, ensureDevelopmentAccounts } from './development-accounts.ts'
 import { convertSampleVideo } from './sample-conversion.ts'
 import { placeSampleOrder } from './sample-order.ts'
 import { ensureSampleProducts } from './sample-products.ts'
+import { signIn } from './session.ts'
 import { exitWith } from './setup-error.ts'
 import { onStopRequest } from './signals.ts'
 import { helpText, readOptions, type StartOptions } from './start-options.ts'
@@ -52,7 +52,8 @@ async function start(options: StartOptions): Promise<void> {
 async function tellStories({ url, servers, mailbox, databases }: Up, dir: string): Promise<boolean> {
   await ensureDevelopmentAccounts(databases)
   const { merchant, customer } = developmentAccounts
-  await ensureSampleProducts(await signIn(url, merchant))
+  const seller = await signIn(url, merchant)
+  await ensureSampleProducts(seller.client)
   const buyer = await signIn(url, customer)
   const order = await placeSampleOrder(buyer, mailbox)
   console.log(`${orderText(order, paint)}\n`)
