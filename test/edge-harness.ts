@@ -159,5 +159,9 @@ export async function ask(
   const response = await fetch(new Request(new URL(path, 'http://edge.test'), init))
   const text = await response.text()
   const isObject = /json/.test(response.headers.get('content-type') ?? '')
-  return { status: response.status, headers: response.headers, body: isObject ? JSON.parse(text) : { text } }
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isObject && text !== '' ? JSON.parse(text) : { text },
+  }
 }
