@@ -48,6 +48,18 @@ describe('README.md against a running start', () => {
     expect(output).toContain('"code":"out_of_stock"')
     expect(statSync(join(dir, 'my.mp3')).size).toBeGreaterThan(100_000)
   })
+
+  test('its TypeScript works', async () => {
+    const program = (blocks('ts')[0] ?? '')
+      .replaceAll('localhost:3000', address)
+      .replaceAll("'./client/", `'${root}/client/`)
+    await Bun.write(join(dir, 'program.ts'), program)
+    const child = Bun.spawn([process.execPath, join(dir, 'program.ts')], {
+      stdout: 'pipe',
+      stderr: 'inherit',
+    })
+    expect(await new Response(child.stdout).text()).toMatch(/^\S{36} succeeded\n$/)
+  })
 })
 
 test('every link of every page leads somewhere', () => {
