@@ -33,9 +33,8 @@ function isStale() {
 
 function wantedStamp() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
-  const patches = join(root, 'patches')
-  const patchFiles = existsSync(patches) ? readdirSync(patches).sort() : []
-  for (const file of ['package.json', 'bun.lock', ...patchFiles.map(name => join('patches', name))])
+  const patches = readdirSync(join(root, 'db/patches')).sort()
+  for (const file of ['package.json', 'bun.lock', ...patches.map(name => join('db/patches', name))])
     hash.update(file).update(readFileSync(join(root, file)))
   return hash.digest('hex')
 }
