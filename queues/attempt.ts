@@ -5,6 +5,7 @@ import type { Command } from './command.ts'
 import { fingerprintOf, toFailure } from './failure.ts'
 import { type Claim, consequencesOf, type Journal, type Settlement, settleIn } from './journal.ts'
 import type { Effects, Handler, Job, Outcome } from './outcome.ts'
+import { crashesMax } from './turns.ts'
 
 export interface AttemptDeps {
   readonly sql: Sql
@@ -33,9 +34,6 @@ export class InvalidInput extends Error {
 export class Poison extends Error {
   override readonly name = 'Poison'
 }
-
-/** Attempts that may end with their worker, before the command is taken for what kills it. */
-const crashesMax = 3
 
 /**
  * One attempt at a claimed command: calls the handler and settles. Answers the settlement that holds,

@@ -8,6 +8,7 @@ import type { Enqueuer } from './enqueue.ts'
 import { type Claim, createJournal, type Journal, type Settlement } from './journal.ts'
 import type { Handler } from './outcome.ts'
 import { patientRedis, type RedisSettings } from './redis.ts'
+import type { Turns } from './turns.ts'
 
 export interface ConsumeOptions {
   readonly service: Service
@@ -21,6 +22,8 @@ export interface ConsumeOptions {
   readonly newId: () => string
   /** In [0, 1). */
   readonly chance: () => number
+  /** Shared by all consumers of this process. */
+  readonly turns: Turns
 }
 
 export interface Consumer {
@@ -58,7 +61,7 @@ export function consume(options: ConsumeOptions): Consumer {
     drain: async graceMs => {
       const closed = worker.close().catch(() => {})
       await Promise.race([closed, sleep(graceMs, undefined, { ref: false })])
-      for (const controller of work.running) controller.abort(new Interrupted('drain'))
+      work.interrupt()
       await Promise.race([closed, sleep(2_000, undefined, { ref: false })])
       await Promise.race([worker.close(true).catch(() => {}), sleep(500, undefined, { ref: false })])
       redis.disconnect()
@@ -67,13 +70,17 @@ export function consume(options: ConsumeOptions): Consumer {
 }
 
 function createWork(options: ConsumeOptions, journal: Journal) {
-  const { service, handlers, sql, newId, chance, log } = options
+  const { service, handlers, sql, newId, chance, turns, log } = options
   const commands = new Map(service.commands.map(command => [command.name, command]))
-  const running = new Set<AbortController>()
-  let suspectRunning = false
+  const running = new Map<string, AbortController>()
+  let interrupted = false
 
   const one = async (job: QueuedJob, token: string | undefined): Promise<void> => {
-    const answer = await journal.claim(job.id ?? '').catch(nullIfAway)
+    const id = job.id ?? ''
+    if (turns.areClosed()) return postpone(job, token, 200 + chance() * 800)
+    // The queue has lost its lock and gives the job again: let this run finish rather than take it over from oneself.
+    if (running.has(id)) return postpone(job, token, 1_000)
+    const answer = await journal.claim(id).catch(nullIfAway)
     if (answer === null) return postpone(job, token, 1_000)
     if (answer.kind === 'gone') return // settled before; only the acknowledgement was lost
     if (answer.kind === 'early') return postpone(job, token, answer.dueInMs)
@@ -91,17 +98,17 @@ function createWork(options: ConsumeOptions, journal: Journal) {
     const command = commands.get(claim.type)
     const handler = handlers[claim.type]
     if (!command || !handler) return release(claim, 30_000, 'this release does not know the command')
-    const suspect = claim.crashes > 0
-    if (suspect && suspectRunning)
-      return release(claim, 200 + chance() * 800, 'a suspect of a crash runs alone')
-    suspectRunning ||= suspect
+    const turn = await turns.take(claim.crashes)
+    if (turn.kind === 'refused')
+      return release(claim, turn.delayMs * (0.5 + chance()), 'a suspect of a crash runs alone')
     const controller = new AbortController()
-    running.add(controller)
+    running.set(claim.id, controller)
     try {
+      if (interrupted) return await release(claim, 0, 'the worker is draining')
       return await attempt(claim, command, handler, controller, { sql, journal, newId, chance })
     } finally {
-      running.delete(controller)
-      if (suspect) suspectRunning = false
+      running.delete(claim.id)
+      turn.end()
     }
   }
 
@@ -116,7 +123,14 @@ function createWork(options: ConsumeOptions, journal: Journal) {
     else if (state === 'retrying') log.warn({ ...line, err: error, delayMs }, 'retrying')
     else log.debug({ ...line, because }, state)
   }
-  return { one, running }
+  return {
+    one,
+    running,
+    interrupt: () => {
+      interrupted = true
+      for (const controller of running.values()) controller.abort(new Interrupted('drain'))
+    },
+  }
 }
 
 function nullIfAway(error: unknown): null {

@@ -7,13 +7,27 @@ export interface Failure {
   readonly stack: string
 }
 
+const messageMax = 2_000
 const stackMax = 8_000
 
+/** Whatever was thrown, as text that the journal can keep. */
 export function toFailure(thrown: unknown): Failure {
-  if (!(thrown instanceof Error))
-    return { name: 'NonError', message: String(thrown).slice(0, 2_000), stack: '' }
+  if (!(thrown instanceof Error)) return { name: 'NonError', message: textOf(thrown, messageMax), stack: '' }
   const { name, message, stack } = thrown
-  return { name, message: message.slice(0, 2_000), stack: (stack ?? '').slice(0, stackMax) }
+  return {
+    name: textOf(name, messageMax),
+    message: textOf(message, messageMax),
+    stack: textOf(stack ?? '', stackMax),
+  }
+}
+
+/** Postgres keeps neither NUL nor half of a character, which a cut can leave. */
+function textOf(value: unknown, lengthMax: number): string {
+  try {
+    return String(value).slice(0, lengthMax).replaceAll('\0', '').toWellFormed()
+  } catch {
+    return 'something that cannot be told'
+  }
 }
 
 /** Equal for failures of one cause: the error's class, its message without what varies, and the top of its stack. */

@@ -63,3 +63,32 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
   }
   if (text !== '') yield text
 }
+
+export interface Supervisor {
+  /** How often it has died. */
+  readonly deaths: () => number
+  readonly stop: () => Promise<void>
+}
+
+/** Starts it, and starts it again whenever it ends, as a platform does. */
+export async function keepAlive(start: () => Promise<Child>): Promise<Supervisor> {
+  let child = await start()
+  let deaths = 0
+  let isStopping = false
+  const watch = (async () => {
+    for (;;) {
+      await child.ended
+      if (isStopping) return
+      deaths++
+      child = await start()
+    }
+  })()
+  return {
+    deaths: () => deaths,
+    stop: async () => {
+      isStopping = true
+      child.kill('SIGKILL')
+      await watch
+    },
+  }
+}

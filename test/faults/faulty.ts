@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { catalog } from '../../queues/catalog.ts'
 import type { Service } from '../../queues/command.ts'
 import {
   done,
@@ -61,6 +62,23 @@ export const behaviours = {
   pm_throws: async () => {
     throw new Error('a bug')
   },
+  /** Postgres keeps no NUL in a text. */
+  pm_throws_nul: async () => {
+    throw new Error('a bug \u0000 here')
+  },
+  /** The cut of a long message goes through the middle of a character of two code units. */
+  pm_throws_half: async () => {
+    throw new Error(`a bug ${'\u{1f600}'.repeat(2_000)}`)
+  },
+  pm_throws_much: async () => {
+    throw new Error(`a bug ${'x'.repeat(10_000_000)}`)
+  },
+  pm_throws_no_error: async () => {
+    throw Object.create(null)
+  },
+  pm_answers_nul: async () => done({ paymentId: '\u0000', status: 'captured' as const }),
+  /** JSON knows no such number. */
+  pm_answers_bigint: async () => done({ paymentId: 1n as unknown as string, status: 'captured' as const }),
   pm_exits: async () => process.exit(1),
 } as const satisfies Record<string, Handler<typeof charge>>
 export type Behaviour = keyof typeof behaviours
@@ -89,6 +107,27 @@ export interface Haste {
   readonly lockMs?: number
   /** The same policy for every command: these attempts, 50 ms apart. */
   readonly attemptsMax?: number
+}
+
+/** The catalog service, whose `set-stock` takes `onHand` milliseconds and writes an effect. */
+export const slowCatalog = ({ lockMs = catalog.lockMs }: Haste = {}) => {
+  const patient: Service = { ...catalog, lockMs }
+  return defineService(patient as typeof catalog, () => ({ routes: new Elysia(), handlers: slowHandlers }))
+}
+
+const unused = async (): Promise<never> => {
+  throw new Error('no test asks for it')
+}
+const slowHandlers: Handlers<typeof catalog> = {
+  'catalog.create-product': unused,
+  'catalog.set-price': unused,
+  'catalog.set-stock': async ({ id, run, input: { productId, onHand } }) => {
+    await Bun.sleep(onHand)
+    return async tx => {
+      await tx`insert into catalog.effects values (${id}, ${run})`
+      return done({ productId, onHand, reserved: 0, available: onHand })
+    }
+  },
 }
 
 /** The payments service on handlers that misbehave as they are told. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import type { JSONValue } from 'postgres'
 import { connect, isAway, type Sql } from '../../db/client.ts'
 import { type TestDatabase, testDatabase } from '../harness.ts'
 import { openTap, type Tap } from './tap.ts'
@@ -97,4 +98,26 @@ test('after all connections were cut, five times over, every query finds one aga
   }
   await pool.end({ timeout: 1 })
   parked.close()
+})
+
+test('a query whose parameters cannot be written fails alone, on a connection that others share', async () => {
+  const pool = connect(database.url, { max: 1 })
+  const ask = (value: unknown) => pool`select ${pool.json(value as JSONValue)} as answer`
+  await ask('warms up')
+  const answers = await Promise.allSettled([
+    pool`select pg_sleep(0.05)`,
+    ask(1n),
+    ask('third'),
+    ask(2n),
+    ask('fifth'),
+  ])
+  expect(answers.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'rejected',
+    'fulfilled',
+    'rejected',
+    'fulfilled',
+  ])
+  expect((await ask('sixth'))[0]?.answer).toBe('sixth')
+  await pool.end({ timeout: 1 })
 })

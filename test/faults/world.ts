@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { connect, type Sql } from '../../db/client.ts'
 import { migrate } from '../../db/migrate.ts'
+import type { Command, InputOf } from '../../queues/command.ts'
 import { createEnqueuer } from '../../queues/enqueue.ts'
 import { createAcceptor } from '../../queues/journal.ts'
 import { charge } from '../../queues/payments.ts'
@@ -27,6 +28,8 @@ export interface World {
   readonly sql: Sql
   /** Accepts a charge with that behaviour and tells the queue, as the edge does. Throws if Postgres does not answer. */
   readonly send: (behaviour: Behaviour, measureMs?: number, id?: string) => Promise<string>
+  /** The same for another command. */
+  readonly ask: <C extends Command>(command: C, input: InputOf<C>, id?: string) => Promise<string>
   /** What became of a command. */
   readonly ending: (id: string) => Promise<Ending>
   /** Waits until these commands and all that follows from them in this service are settled. */
@@ -69,22 +72,24 @@ export async function openWorld({ databaseUrl, redisUrl }: Servers): Promise<Wor
   const accept = createAcceptor(sql)
   const enqueuer = createEnqueuer(redis, testLog)
   const closing: (() => Promise<void>)[] = []
+  const ask: World['ask'] = async (command, input, id = uuidv7()) => {
+    await accept({
+      id,
+      command,
+      input,
+      actor: { id: uuidv7(), scopes: [] },
+      idempotency: null,
+      traceparent: startTrace(),
+    })
+    enqueuer.add([{ id, type: command.name, delayMs: 0 }])
+    return id
+  }
   return {
     databaseUrl: url,
     redis,
     sql,
-    send: async (behaviour, measureMs = 100, id = uuidv7()) => {
-      await accept({
-        id,
-        command: charge,
-        input: chargeOf(behaviour, measureMs),
-        actor: { id: uuidv7(), scopes: [] },
-        idempotency: null,
-        traceparent: startTrace(),
-      })
-      enqueuer.add([{ id, type: charge.name, delayMs: 0 }])
-      return id
-    },
+    ask,
+    send: (behaviour, measureMs = 100, id) => ask(charge, chargeOf(behaviour, measureMs), id),
     ending: async id => {
       const [row] = await sql<Ending[]>`
         select state, failures, crashes,
@@ -158,6 +163,7 @@ async function makeTemplate(serverUrl: string): Promise<string> {
   await migrate(url)
   const sql = connect(url, { max: 1 })
   await sql`create table payments.effects (command uuid not null, run integer not null)`
+  await sql`create table catalog.effects (command uuid not null, run integer not null)`
   await silenceClock(sql)
   await sql.end({ timeout: 1 })
   return name

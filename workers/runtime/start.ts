@@ -9,6 +9,7 @@ import type { Enqueuer } from '../../queues/enqueue.ts'
 import type { RedisSettings } from '../../queues/redis.ts'
 import type { Env } from '../../queues/settings.ts'
 import { startSweeper } from '../../queues/sweep.ts'
+import { createTurns, type Turns } from '../../queues/turns.ts'
 import { withErrors } from './http.ts'
 import type { ServiceDeps, ServiceModule } from './service.ts'
 
@@ -40,7 +41,8 @@ export async function startServices(
   options: StartOptions,
 ): Promise<RunningServices> {
   const workerName = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
-  const started = await Promise.all(modules.map(module => startService(module, workerName, options)))
+  const shared = { ...options, workerName, turns: createTurns() }
+  const started = await Promise.all(modules.map(module => startService(module, shared)))
   const [{ deps }] = started as [(typeof started)[0]]
   const sweeper = startSweeper({ ...deps, enqueuer: options.enqueuer })
   return {
@@ -59,7 +61,12 @@ export async function startServices(
   }
 }
 
-async function startService(module: ServiceModule, workerName: string, options: StartOptions) {
+interface ProcessOptions extends StartOptions {
+  readonly workerName: string
+  readonly turns: Turns
+}
+
+async function startService(module: ServiceModule, options: ProcessOptions) {
   const { contract } = module
   const { name } = contract
   const log = options.log.child({ service: name })
@@ -83,7 +90,6 @@ async function startService(module: ServiceModule, workerName: string, options: 
     ...deps,
     service: contract,
     handlers,
-    workerName,
     chance: Math.random,
   })
   return {
