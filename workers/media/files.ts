@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { constants, createReadStream } from 'node:fs'
+import { access, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SettingError } from '../../queues/settings.ts'
 import { headBytes } from './domain.ts'
 
 /**
@@ -9,6 +10,8 @@ import { headBytes } from './domain.ts'
  * A file appears under its name only when it is whole.
  */
 export interface MediaFiles {
+  /** Makes the folders, and removes what killed processes left in them long ago. Throws if it may not write there. */
+  readonly prepare: (now: Date) => Promise<void>
   /** Streams the body to the disk; keeps nothing if there are no bytes or too many. Throws UploadBroken. */
   readonly receive: (
     body: ReadableStream<Uint8Array> | null,
@@ -35,6 +38,9 @@ export interface Digest {
   readonly sha256: string
 }
 
+/** Longer than any upload or conversion takes. */
+const abandonedMs = 6 * 3_600_000
+
 /** The sender went away before the last byte. */
 export class UploadBroken extends Error {
   override readonly name = 'UploadBroken'
@@ -46,12 +52,17 @@ export function createFiles(dir: string): MediaFiles {
   const conversionPath = ({ id, ownerId }: Owned, sha256: string) =>
     join(dir, 'conversions', ownerId, `${id}-${sha256.slice(0, 16)}.mp3`)
   return {
+    prepare: async now => {
+      for (const folder of ['incoming', 'uploads', 'attempts', 'conversions'])
+        await makeWritable(join(dir, folder))
+      for (const folder of ['incoming', 'attempts']) await removeAbandoned(join(dir, folder), now)
+    },
     uploadPath,
     conversionPath,
     receive: async (body, owned, maxBytes) => {
       const path = uploadPath(owned)
       await makePrivate(join(path, '..'))
-      return writeWhole(body, path, maxBytes)
+      return writeWhole(body, { path, unfinished: join(dir, 'incoming', owned.id), maxBytes })
     },
     removeUpload: owned => rm(uploadPath(owned), { force: true }),
     beginAttempt: async (conversionId, run) => {
@@ -91,12 +102,29 @@ const remove = (folder: string) => rm(folder, { recursive: true, force: true })
 
 const makePrivate = (folder: string) => mkdir(folder, { recursive: true, mode: 0o700 })
 
+async function makeWritable(folder: string): Promise<void> {
+  try {
+    await makePrivate(folder)
+    await access(folder, constants.W_OK)
+  } catch (error) {
+    throw new SettingError(
+      `setting MEDIA_DIR: cannot write to ${folder} (${(error as { code?: string }).code})`,
+    )
+  }
+}
+
+async function removeAbandoned(folder: string, now: Date): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name)
+    const touched = await stat(path).catch(() => null) // gone already: it was not abandoned
+    if (touched && now.getTime() - touched.mtimeMs > abandonedMs) await remove(path)
+  }
+}
+
 async function writeWhole(
   body: ReadableStream<Uint8Array> | null,
-  path: string,
-  maxBytes: number,
+  { path, unfinished, maxBytes }: { path: string; unfinished: string; maxBytes: number },
 ): Promise<Digest | 'body_too_large' | 'upload_empty'> {
-  const unfinished = `${path}.part`
   const hash = createHash('sha256')
   let bytes = 0
   const file = await open(unfinished, 'wx', 0o600)
@@ -106,7 +134,7 @@ async function writeWhole(
         bytes += chunk.byteLength
         if (bytes > maxBytes) return 'body_too_large'
         hash.update(chunk)
-        await file.write(chunk)
+        await file.appendFile(chunk)
       }
       if (bytes === 0) return 'upload_empty'
       await file.sync()

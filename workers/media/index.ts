@@ -9,7 +9,11 @@ import { routes } from './routes.ts'
 export const mediaService = defineService(media, deps => {
   const config = readConfig(deps.env)
   const files = createFiles(config.dir)
-  return { handlers: handlers(deps, config, files), routes: routes(deps, config, files) }
+  return {
+    handlers: handlers(deps, config, files),
+    routes: routes(deps, config, files),
+    ready: () => files.prepare(deps.now()),
+  }
 })
 
 if (import.meta.main) await runService(mediaService)

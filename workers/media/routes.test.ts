@@ -52,6 +52,7 @@ describe('an upload', () => {
     const response = await send(streamOf(mebibyte + 1))
     expect([response.status, await response.json()]).toEqual([413, { code: 'body_too_large' }])
     expect(await media.filesIn('uploads')).toEqual(before)
+    expect(await media.filesIn('incoming')).toEqual([])
   })
   test('413: that never ends, after no more than was allowed', async () => {
     let sent = 0
@@ -93,6 +94,7 @@ describe('an upload', () => {
     const response = await send(broken)
     expect([response.status, await response.json()]).toEqual([400, { code: 'upload_broken' }])
     expect(await media.filesIn('uploads')).toEqual(before)
+    expect(await media.filesIn('incoming')).toEqual([])
   })
   test.each(['content-length', 'chunked'])(
     'over the wire, broken off by its sender (%s): nothing is left of it',
@@ -114,6 +116,7 @@ describe('an upload', () => {
       socket.destroy()
       await done
       expect(await media.filesIn('uploads')).toEqual(before)
+    expect(await media.filesIn('incoming')).toEqual([])
       await server.stop(true)
     },
   )

@@ -25,7 +25,7 @@ export interface TestMedia {
   readonly upload: (file: string, owner: Owner) => Promise<string>
   readonly convert: (file: string, owner?: Owner) => Promise<CommandView>
   /** Names of the files under a folder of MEDIA_DIR. */
-  readonly filesIn: (folder: 'uploads' | 'attempts' | 'conversions') => Promise<string[]>
+  readonly filesIn: (folder: 'incoming' | 'uploads' | 'attempts' | 'conversions') => Promise<string[]>
   readonly stop: () => Promise<void>
 }
 
