@@ -53,6 +53,7 @@ export function startSweeper(deps: SweepDeps): { readonly stop: () => Promise<vo
 function sweepOnce({ sql, enqueuer }: SweepDeps): () => Promise<void> {
   let after = zeroId
   return async () => {
+    if (!(await enqueuer.ping())) return // away, which its connection has told of
     const everything = await enqueuer.missed()
     if (everything) after = zeroId
     do {

@@ -37,6 +37,7 @@ describe('npm start', () => {
       /sample\.mp3, \d+ kB, 5\.\d+ s of sound\n/,
     ])
       expect(started.output()).toMatch(step)
+    expect(started.output()).not.toContain('"level"')
     expect(readFileSync(join(dir, 'sample.mp3')).subarray(0, 3).toString()).toBe('ID3')
   })
 
