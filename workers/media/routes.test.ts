@@ -116,7 +116,7 @@ describe('an upload', () => {
       socket.destroy()
       await done
       expect(await media.filesIn('uploads')).toEqual(before)
-    expect(await media.filesIn('incoming')).toEqual([])
+      expect(await media.filesIn('incoming')).toEqual([])
       await server.stop(true)
     },
   )
