@@ -55,6 +55,6 @@ export const notifications = service('notifications', {
   summary: 'Mails to customers.',
   commands: [saveContact, mailOrderPaid, mailPaymentFailed, mailOrderCancelled],
   events: [],
-  concurrency: 20,
+  concurrency: 50,
   lockMs: 10_000,
 })

@@ -77,10 +77,10 @@ function orderMails({ sql, log }: ServiceDeps, mailer: Mailer): (workflow: Workf
   async function send(
     workflow: Workflow,
     { deliveryId, email, name }: { deliveryId: string; email: string; name: string },
-    { input, signal }: MailJob,
+    { input, now, signal }: MailJob,
   ): Promise<MailOutcome> {
     const sent = await mailer.send(
-      { deliveryId, to: { address: email, name }, ...writeMail(workflow, name, input) },
+      { deliveryId, to: { address: email, name }, at: now, ...writeMail(workflow, name, input) },
       signal,
     )
     switch (sent.kind) {

@@ -1,15 +1,8 @@
 import { Readable } from 'node:stream'
 import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleType } from 'cockatiel'
 import { createTransport } from 'nodemailer'
-import MailComposer from 'nodemailer/lib/mail-composer'
 import type { NotificationsConfig } from './config.ts'
-import type { Mail } from './mails.ts'
-
-export interface Letter extends Mail {
-  /** Makes the Message-ID: a mailbox that gets the same letter again can tell. */
-  readonly deliveryId: string
-  readonly to: { readonly address: string; readonly name: string }
-}
+import { composeMessage, type Letter } from './message.ts'
 
 /** How sending ended. */
 export type Sent =
@@ -48,11 +41,11 @@ class ServerTrouble extends Error {
   }
 }
 
-export function createMailer({ smtpUrl, from }: NotificationsConfig): Mailer {
+export function createMailer({ smtpUrl, connections, from }: NotificationsConfig): Mailer {
   const transport = createTransport({
     url: smtpUrl,
     pool: true,
-    maxConnections: 10,
+    maxConnections: connections,
     maxMessages: 1_000,
     maxRequeues: 0, // whether a letter is tried again is decided by its command
     ...timeouts,
@@ -77,9 +70,9 @@ export function createMailer({ smtpUrl, from }: NotificationsConfig): Mailer {
 
   /** Throws ServerTrouble for the breaker to count. */
   async function attempt(letter: Letter, signal: AbortSignal): Promise<Sent> {
-    const raw = Readable.from([await compose(letter, from)], { objectMode: false })
+    const raw = Readable.from([composeMessage(letter, from)], { objectMode: false })
     try {
-      const envelope = { from: senderAddress(from), to: letter.to.address }
+      const envelope = { from: from.address, to: letter.to.address }
       await transport.sendMail({ envelope, raw, signal })
       return { kind: 'sent' }
     } catch (error) {
@@ -103,23 +96,6 @@ export function createMailer({ smtpUrl, from }: NotificationsConfig): Mailer {
     close: () => transport.close(),
   }
 }
-
-const compose = ({ deliveryId, to, subject, text, html }: Letter, from: string): Promise<Buffer> =>
-  new MailComposer({
-    from,
-    to: { name: to.name, address: to.address },
-    subject,
-    text,
-    html,
-    messageId: `<${deliveryId}@${senderAddress(from).split('@')[1]}>`,
-    headers: { 'Auto-Submitted': 'auto-generated' },
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  })
-    .compile()
-    .build()
-
-const senderAddress = (from: string): string => /<([^<>]+)>$/.exec(from)?.[1] ?? from
 
 interface SmtpError {
   readonly code?: unknown
