@@ -42,6 +42,11 @@ test.each([
   expect(bcc ?? []).toEqual([])
 })
 
+test('a domain in letters of its own country is written as the mail system knows it', () => {
+  const message = composeMessage({ ...letter, to: { name: '', address: 'ann@müller.test' } }, from)
+  expect(message).toContain('To: <ann@xn--mller-kva.test>')
+})
+
 test('every line is ASCII and no longer than 78 characters', () => {
   const long = { ...letter, subject: '€'.repeat(300), text: '€'.repeat(3_000), html: '€'.repeat(3_000) }
   const lines = composeMessage(

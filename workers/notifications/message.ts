@@ -1,3 +1,4 @@
+import { domainToASCII } from 'node:url'
 import type { Mail } from './mails.ts'
 
 export interface Mailbox {
@@ -22,7 +23,7 @@ export function composeMessage({ deliveryId, to, at, subject, text, html }: Lett
     `From: ${encodeMailbox(from)}`,
     `To: ${encodeMailbox(to)}`,
     `Subject: ${encodeText(subject)}`,
-    `Message-ID: <${deliveryId}@${domainOf(from)}>`,
+    `Message-ID: <${deliveryId}@${domainToASCII(domainOf(from))}>`,
     `Date: ${at.toUTCString().replace('GMT', '+0000')}`,
     'Auto-Submitted: auto-generated',
     'MIME-Version: 1.0',
@@ -43,8 +44,11 @@ const part = (type: string, content: string, boundary: string): string[] => [
   ...(base64(content).match(/.{1,76}/g) ?? []),
 ]
 
-const encodeMailbox = ({ name, address }: Mailbox): string =>
-  name === '' ? `<${address}>` : `${encodeText(name)}\r\n <${address}>`
+function encodeMailbox(mailbox: Mailbox): string {
+  const local = mailbox.address.slice(0, mailbox.address.lastIndexOf('@'))
+  const address = `<${local}@${domainToASCII(domainOf(mailbox))}>`
+  return mailbox.name === '' ? address : `${encodeText(mailbox.name)}\r\n ${address}`
+}
 
 /** Plain words stand as they are; all else becomes encoded words (RFC 2047), which hold no line break and no address. */
 function encodeText(text: string): string {
