@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestDatabase, testDatabase, testRedis } from '../test/harness.ts'
 import { launch } from './launched.fixture.ts'
+
+// Made for slow disks, not as an expectation.
+setDefaultTimeout(120_000)
 
 let database: TestDatabase
 const dir = mkdtempSync(join(tmpdir(), 'waybill-single-'))

@@ -1,7 +1,10 @@
-import { afterAll, expect, test } from 'bun:test'
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+// Type-checks twice: made for slow machines, not as an expectation.
+setDefaultTimeout(120_000)
 
 const root = join(import.meta.dir, '..')
 const copy = mkdtempSync(join(tmpdir(), 'waybill-first-command-'))
