@@ -21,8 +21,15 @@ export const connect = (url: string, { role, max = 8, name = 'waybill' }: Connec
     backoff: attempt => Math.min(0.05 * 2 ** attempt, 1),
     types: { bigint: int8 },
     onnotice: () => {},
-    connection: { application_name: name, ...(role && { role }) },
+    connection: {
+      application_name: name,
+      // A process that stands still inside a transaction must not hold its locks for ever.
+      idle_in_transaction_session_timeout: idleInTransactionMs,
+      ...(role && { role }),
+    },
   })
+
+const idleInTransactionMs = 10_000
 
 /** int8 columns hold money and counts below 2^53; one that does not is a bug worth stopping for. */
 const int8 = {
@@ -36,11 +43,18 @@ const int8 = {
   },
 }
 
-/** True if Postgres could not be reached or went away, so that what was asked may or may not have happened. */
+/**
+ * True if Postgres could not be reached, went away, or could not do it now: the same may succeed later. What was asked
+ * may or may not have happened.
+ */
 export function isAway(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' && awayCodes.test(code)
 }
 
-/** SQLSTATE class 08 (connection), 57P0x (shutdown), 53300 (too many connections), and what postgres.js and the system say. */
-const awayCodes = /^(08...|57P0.|53300|CONNECTION_\w+|CONNECT_TIMEOUT|ECONN\w+|EPIPE|ETIMEDOUT|ENOENT)$/
+/**
+ * SQLSTATE classes 08 (connection), 25 (read-only), 40 (deadlock), 53 (resources), 55 (locked), 57 (cancelled, shutdown)
+ * and 58 (system), and what postgres.js and the operating system say.
+ */
+const awayCodes =
+  /^((08|25|40|53|55|57|58)...|CONNECTION_\w+|CONNECT_TIMEOUT|ECONN\w+|EPIPE|ETIMEDOUT|ENOENT)$/

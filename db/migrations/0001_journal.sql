@@ -100,7 +100,7 @@ $$;
 -- Accepts a batch. Answers for each id the command that stands for it: its own, or that of an earlier
 -- request with the same key ('replayed'), or none of use because that request was another ('key_reused').
 create function journal.accept(batch jsonb) returns table (id uuid, command_id uuid, verdict text)
-language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off as $$
+language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare accepted integer;
 begin
   return query
@@ -130,19 +130,19 @@ begin
   end if;
 end $$;
 
--- Claims what is due: `fence` is the new fencing number, or null for a command that is not due yet.
+-- Claims what is due: `fence` is the new fencing number, or null for a command that is not due yet or is locked.
 -- A settled or unknown id is not answered. A claim that was never settled is noted as a lost attempt.
 create function journal.claim(ids uuid[], claimant text)
 returns table (id uuid, type text, input jsonb, actor_id text, scopes text, fence integer, failures smallint,
   crashes smallint, correlation_id uuid, traceparent text, accepted_at timestamptz, now timestamptz, due_in_ms bigint)
-language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off as $$
+language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 begin
   return query
   with found as materialized (
     select c.id, c.state, c.fence, c.worker, c.started_at, c.due_at, c.type from journal.commands c
     where c.id = any(ids) and c.settled_at is null
-    order by c.id for update
+    order by c.id for update skip locked
   ), lost as (
     insert into journal.attempts (command_id, fence, worker, started_at, outcome)
     select found.id, found.fence, found.worker, found.started_at, 'lost' from found where found.state = 'running'
@@ -158,13 +158,17 @@ begin
   select found.id, found.type, claimed.input, claimed.actor_id, claimed.scopes, claimed.fence, claimed.failures,
          claimed.crashes, claimed.correlation_id, claimed.traceparent, claimed.accepted_at, claimed.started_at,
          ceil(greatest(0, extract(epoch from found.due_at - clock_timestamp()) * 1000))::bigint
-  from found left join claimed on claimed.id = found.id;
+  from found left join claimed on claimed.id = found.id
+  union all
+  -- Locked: being settled, perhaps by a worker that stands still in the middle of it. Nobody waits for that.
+  select c.id, c.type, null, null, null, null, null, null, null, null, null, null, 1000 from journal.commands c
+  where c.id = any(ids) and c.settled_at is null and not exists (select from found where found.id = c.id);
 end $$;
 
 -- Settles a batch of attempts and writes what follows from them. Answers the ids whose fence held;
 -- for the others nothing changes.
 create function journal.settle(batch jsonb) returns setof uuid
-language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off as $$
+language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 begin
   return query
