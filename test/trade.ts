@@ -133,7 +133,7 @@ export async function broken(sql: Sql): Promise<readonly string[]> {
   const rows = await sql<{ what: string }[]>`
     select 'I1 stock ' || s.sku as what from catalog.stock s
     where s.reserved > s.on_hand or s.reserved <> coalesce((
-      select sum(quantity) from catalog.reservations r where r.sku = s.sku and r.state = 'held'), 0)
+      select sum(quantity) from catalog.reservations r where r.sku = s.sku and r.state in ('held', 'committed')), 0)
     union all
     select 'I2 payment ' || p.id from payments.payments p
     where not (0 <= p.refunded_minor + p.refund_pending_minor and p.refunded_minor + p.refund_pending_minor <= p.captured_minor)
@@ -150,7 +150,7 @@ export async function broken(sql: Sql): Promise<readonly string[]> {
     union all
     select 'I5 pieces of order ' || o.id from orders.orders o join catalog.reservations r on r.order_id = o.id
     where r.state <> all(case o.state when 'paid' then '{committed}'
-      when 'cancelled' then '{released,restocked}' when 'expired' then '{released}' else '{held}' end::text[])
+      when 'cancelled' then '{released}' when 'expired' then '{released}' else '{held}' end::text[])
     union all
     select 'I5 charge of order ' || o.id from orders.orders o join payments.payments p on p.order_id = o.id
     where o.charging or p.status in ('processing', 'unknown') or p.refund_pending_minor > 0

@@ -23,7 +23,7 @@ create table catalog.reservations (
   order_id uuid not null,
   sku text not null,                            -- a row of stock: only reserve() writes here, after it has updated that row
   quantity bigint not null check (quantity > 0),
-  state text not null default 'held' check (state in ('held', 'committed', 'released', 'restocked')),
+  state text not null default 'held' check (state in ('held', 'committed', 'released')),
   primary key (order_id, sku)
 ) with (fillfactor = 80);
 
@@ -45,7 +45,7 @@ language sql stable security definer set search_path = catalog, pg_temp set enab
   order by line.sku
 $$;
 
--- The three functions below lock stock in the order of SKUs, so that orders with the same products cannot deadlock.
+-- Whatever locks stock here does so in the order of SKUs, so that orders with the same products cannot deadlock.
 
 -- Reserves all lines of an order or none, and answers like offer(): the order has its pieces if every row says
 -- enough. A second call for an order reserves nothing more and answers what the first did.
@@ -106,26 +106,18 @@ begin
   end if;
 end $$;
 
--- Sells what the order holds: its pieces leave the stock. Answers how many reservations it sold now.
+-- Sells what the order holds. The pieces stay reserved, for they are on the shelf until they are shipped: the hot row
+-- of stock is left alone, and a count of the shelf cannot sell them again. Answers how many reservations it sold now.
 create function catalog.commit(for_order uuid) returns integer
 language plpgsql security definer set search_path = catalog, pg_temp set enable_seqscan = off as $$
-declare
-  line record;
-  lines integer := 0;
+declare lines integer;
 begin
-  for line in
-    with sold as (
-      update reservations set state = 'committed' where order_id = for_order and state = 'held'
-      returning sku, quantity
-    ) select sku, quantity from sold order by sku
-  loop
-    update stock set on_hand = on_hand - line.quantity, reserved = reserved - line.quantity where sku = line.sku;
-    lines := lines + 1;
-  end loop;
+  update reservations set state = 'committed' where order_id = for_order and state = 'held';
+  get diagnostics lines = row_count;
   return lines;
 end $$;
 
--- Gives back what the orders hold (released) or have bought (restocked). Answers how many reservations it ended now.
+-- Gives back what the orders hold or have bought. Answers how many reservations it ended now.
 create function catalog.release(for_orders uuid[]) returns integer
 language plpgsql security definer set search_path = catalog, pg_temp set enable_seqscan = off as $$
 declare
@@ -134,16 +126,13 @@ declare
 begin
   for line in
     with ended as (
-      update reservations set state = case state when 'held' then 'released' else 'restocked' end
+      update reservations set state = 'released'
       where order_id = any(for_orders) and state in ('held', 'committed')
-      returning sku, quantity, state
+      returning sku, quantity
     )
-    select sku, count(*) as reservations,
-           coalesce(sum(quantity) filter (where state = 'released'), 0)::bigint as released,
-           coalesce(sum(quantity) filter (where state = 'restocked'), 0)::bigint as restocked
-    from ended group by sku order by sku
+    select sku, count(*) as reservations, sum(quantity)::bigint as quantity from ended group by sku order by sku
   loop
-    update stock set reserved = reserved - line.released, on_hand = on_hand + line.restocked where sku = line.sku;
+    update stock set reserved = reserved - line.quantity where sku = line.sku;
     lines := lines + line.reservations;
   end loop;
   return lines;

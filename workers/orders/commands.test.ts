@@ -59,7 +59,7 @@ describe('orders.place', () => {
     expect(steps(order)).toEqual([placed, ['pending_payment', 'paid', 'orders.confirm-payment']])
     expect(Date.parse(order.expiresAt) - Date.parse(order.placedAt)).toBe(15 * 60_000)
     expect(await paymentsOf(id, actor)).toMatchObject([{ status: 'captured', amountMinor: 2_250 }])
-    expect(await stockOf(tea.sku)).toEqual({ onHand: 97, reserved: 0 })
+    expect(await stockOf(tea.sku)).toEqual({ onHand: 100, reserved: 3 })
     expect(await eventsOf(id)).toEqual(['order.placed', 'payment.captured', 'order.paid'])
   })
 
@@ -91,7 +91,7 @@ describe('orders.place', () => {
       .filter(each => each.state === 'rejected')
       .map(each => (each.result as { code: string }).code)
     expect(codes).toEqual(Array(54).fill('out_of_stock'))
-    expect(await stockOf(sku)).toEqual({ onHand: 0, reserved: 0 })
+    expect(await stockOf(sku)).toEqual({ onHand: 10, reserved: 10 })
   })
 
   describe('a refused order leaves nothing behind', () => {
@@ -166,7 +166,7 @@ describe('orders.pay, after orders.fail-payment', () => {
       { status: 'captured', declineCode: null },
       { status: 'declined', declineCode: 'card_declined' },
     ])
-    expect(await stockOf(sku)).toEqual({ onHand: 98, reserved: 0 })
+    expect(await stockOf(sku)).toEqual({ onHand: 100, reserved: 2 })
   })
 
   test('ten tries at once are one charge', async () => {
@@ -206,7 +206,7 @@ describe('orders.cancel', () => {
     return { id, sku, actor }
   }
 
-  test('a paid order is restocked and its money goes back', async () => {
+  test('a paid order gives its pieces back, and its money goes back', async () => {
     const { id, sku, actor } = await bought('pm_card_ok')
     await kernel.idle()
     const { id: cancelId, result } = await kernel.run(cancel, { orderId: id, reason: 'too late' }, { actor })
