@@ -118,8 +118,10 @@ const aborted = (signal: AbortSignal): Promise<never> =>
 
 function refusePoison(claim: Claim, command: Command): void {
   if (claim.crashes >= crashesMax) throw new Poison(`${claim.crashes} workers died while they worked on it`)
-  const wrong = validatorOf(command.input).Errors(claim.input).First()
-  if (wrong) throw new InvalidInput(`input${wrong.path}: ${wrong.message}`)
+  const schema = validatorOf(command.input)
+  if (schema.Check(claim.input)) return
+  const wrong = schema.Errors(claim.input).First()
+  throw new InvalidInput(`input${wrong?.path}: ${wrong?.message}`)
 }
 
 const validators = new WeakMap<TSchema, TypeCheck<TSchema>>()
