@@ -35,13 +35,13 @@ export async function bringUp(
   closers: (() => Promise<unknown>)[],
 ): Promise<Up> {
   if (port !== 0) await requirePort(port, 'the API', remedy)
-  if (!existsSync(join(dir, 'redis'))) console.error('Setting up Postgres, Redis and ffmpeg ...')
+  const mailsDir = join(dir, 'mails')
+  if (!existsSync(mailsDir)) console.error('Setting up Postgres, Redis and ffmpeg ...')
   const servers = await startServers({
     dir,
     existing: { DATABASE_URL: process.env.DATABASE_URL, REDIS_URL: process.env.REDIS_URL },
   })
   closers.push(servers.stop)
-  const mailsDir = join(dir, 'mails')
   // Always our own: a mail server that is set for something else would send mails to strangers.
   const mailbox = await startMailbox({ port: await preferPort(mailboxPort), dir: mailsDir })
   closers.push(mailbox.stop)
