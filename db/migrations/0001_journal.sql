@@ -100,7 +100,7 @@ $$;
 -- Accepts a batch. Answers for each id the command that stands for it: its own, or that of an earlier
 -- request with the same key ('replayed'), or none of use because that request was another ('key_reused').
 create function journal.accept(batch jsonb) returns table (id uuid, command_id uuid, verdict text)
-language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off as $$
 declare accepted integer;
 begin
   return query
@@ -125,8 +125,10 @@ begin
     return query
     select new.id, k.command_id, case when k.fingerprint = new.fingerprint then 'replayed' else 'key_reused' end
     from jsonb_to_recordset(batch) as new(id uuid, type text, actor_id text, key text, fingerprint text)
-    join journal.idempotency_keys k
-      on k.actor_id = new.actor_id and k.type = new.type and k.key = new.key and k.command_id <> new.id;
+    cross join lateral (
+      select k.command_id, k.fingerprint from journal.idempotency_keys k
+      where k.actor_id = new.actor_id and k.type = new.type and k.key = new.key and k.command_id <> new.id offset 0
+    ) k;
   end if;
 end $$;
 
@@ -135,7 +137,7 @@ end $$;
 create function journal.claim(ids uuid[], claimant text)
 returns table (id uuid, type text, input jsonb, actor_id text, scopes text, fence integer, failures smallint,
   crashes smallint, correlation_id uuid, traceparent text, accepted_at timestamptz, now timestamptz, due_in_ms bigint)
-language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off as $$
 #variable_conflict use_column
 begin
   return query
@@ -152,7 +154,7 @@ begin
         -- A worker that claims again what it holds has not died: it never got the answer to its first claim.
         crashes = c.crashes + (c.state = 'running' and c.worker <> claimant)::int,
         worker = claimant, started_at = clock_timestamp(), because = null
-    from found where c.id = found.id and found.due_at <= clock_timestamp()
+    from found where c.id = any(ids) and c.id = found.id and found.due_at <= clock_timestamp()
     returning c.*
   )
   select found.id, found.type, claimed.input, claimed.actor_id, claimed.scopes, claimed.fence, claimed.failures,
@@ -168,7 +170,7 @@ end $$;
 -- Settles a batch of attempts and writes what follows from them. Answers the ids whose fence held;
 -- for the others nothing changes.
 create function journal.settle(batch jsonb) returns setof uuid
-language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off as $$
 #variable_conflict use_column
 begin
   return query
@@ -184,7 +186,9 @@ begin
         due_at = case when given.delay_ms is null then c.due_at
                       else clock_timestamp() + given.delay_ms * interval '1 millisecond' end,
         settled_at = case when given.state in ('succeeded', 'rejected', 'dead') then clock_timestamp() end
-    from given where c.id = given.id and c.fence = given.fence and c.state = 'running'
+    from given
+    where c.id = any(array(select given.id from given))
+      and c.id = given.id and c.fence = given.fence and c.state = 'running'
     returning c.id, c.type, c.fence, c.worker, c.started_at, c.state, c.actor_id, c.correlation_id,
               given.error, given.fingerprint, given.commands, given.events
   ), attempted as (
