@@ -16,7 +16,7 @@ export const retry = {
   /** Work on our own tables: what fails here is a conflict or a short outage. */
   standard: { name: 'standard', attemptsMax: 8, delayMs: exponential(200, 60_000) },
   /** A call to somebody else's server: patient, for it may be down for hours. */
-  remote: { name: 'remote', attemptsMax: 12, delayMs: exponential(1_000, 3_600_000) },
+  remote: { name: 'remote', attemptsMax: 18, delayMs: exponential(1_000, 3_600_000) },
   /** Long, costly work that seldom fails by chance. */
   costly: { name: 'costly', attemptsMax: 4, delayMs: exponential(5_000, 300_000) },
 } as const satisfies Record<string, RetryPolicy>

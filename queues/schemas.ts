@@ -19,7 +19,7 @@ export const Quantity = Type.Integer({ minimum: 1, maximum: 10_000, description:
 export const Instant = Type.String({ format: 'date-time', description: 'RFC 3339, UTC.' })
 export const Email = Type.String({
   maxLength: 254,
-  pattern: '^[^\\s@<>"]{1,64}@[^\\s@<>"]+\\.[^\\s@<>"]+$',
+  pattern: '^[^\\s\\x00-\\x1f\\x7f@<>"]{1,64}@[^\\s\\x00-\\x1f\\x7f@<>"]+\\.[^\\s\\x00-\\x1f\\x7f@<>"]+$',
   description: 'E-mail address.',
 })
 
