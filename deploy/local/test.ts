@@ -61,7 +61,7 @@ function staticChecks(): Check[] {
 /** What tests leave in their temporary folders, also when they are killed, goes with ours. */
 function tests(args: string[], servers: Record<string, string>): Check {
   const env = { ...servers, TMPDIR: openFolder(join(dir, 'tmp')) }
-  // setDefaultTimeout in a preload holds for the first file alone.
+  // A job whose worker was killed is recovered within 15 s, by design.
   const command = [process.execPath, 'test', '--timeout=60000', ...args]
   return new Check('tests', command, { env, isTestRun: true })
 }
