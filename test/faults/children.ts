@@ -4,6 +4,7 @@ export interface Child {
   readonly pid: number
   /** What it has said, line by line. */
   readonly said: readonly string[]
+  readonly hasEnded: () => boolean
   readonly kill: (signal: NodeJS.Signals) => void
   /** Its exit code; -1 if a signal ended it. */
   readonly ended: Promise<number>
@@ -44,6 +45,7 @@ export async function startChild(file: string, env: Record<string, string>): Pro
   const started: Child = {
     pid: child.pid,
     said,
+    hasEnded: () => !alive.has(started),
     kill: signal => child.kill(signal),
     ended,
   }

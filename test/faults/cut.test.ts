@@ -59,7 +59,7 @@ async function lane(behaviour: Behaviour, moments: Iterable<Moment>, expected: o
   for (const moment of moments) {
     await warmUp(behaviour, world)
     let isCut = false
-    taps.arm(moment, cut => {
+    taps.arm(moment, ({ cut }) => {
       isCut = true
       taps.rest()
       cut()

@@ -3,7 +3,8 @@ import { payments } from '../../queues/payments.ts'
 import { endChildren } from './children.ts'
 import { faultyPayments } from './faulty.ts'
 import { type PrivateServers, startPrivateServers } from './servers.ts'
-import { isPoll, type Moment, momentsOf, nameOf, openTaps, warmUp } from './steps.ts'
+import { staggered } from './staggered.ts'
+import { isPoll, type Moment, momentsOfWorker, nameOf, ofItsOwn, openTaps, warmUp } from './steps.ts'
 import { once, openWorld } from './world.ts'
 
 let servers: PrivateServers
@@ -30,28 +31,16 @@ const known = [
 
 test('a worker killed before and after each step: one effect, one of all that follows, in under 15 s', async () => {
   expect(payments.lockMs).toBe(10_000)
-  const moments = await livingMoments()
+  const moments = await momentsOfWorker(world)
   expect(moments.map(nameOf)).toEqual(
     expect.arrayContaining(known.flatMap(step => [`before ${step}`, `after ${step}`])),
   )
-  const endings = await staggered(4, moments, dieAt)
+  const endings = await staggered(4, ofItsOwn(moments), dieAt)
   const wrong = endings.filter(({ ending }) => !Bun.deepMatch(once, ending))
   const late = endings.filter(({ recoveredInMs }) => recoveredInMs > recoveryMs)
   const missed = endings.filter(({ moment, died }) => !died && !isPoll(moment))
   expect({ wrong, late, missed }).toEqual({ wrong: [], late: [], missed: [] })
 })
-
-async function livingMoments(): Promise<readonly Moment[]> {
-  const here = await world()
-  const taps = await openTaps(here)
-  const child = await here.worker({}, taps)
-  const moments = await momentsOf('pm_effect', here, taps)
-  child.kill('SIGKILL')
-  await child.ended
-  taps.close()
-  await here.close()
-  return moments
-}
 
 /** A worker dies at that moment; then another one comes. */
 async function dieAt(moment: Moment) {
@@ -74,19 +63,4 @@ async function dieAt(moment: Moment) {
     return { moment, died, recoveredInMs, ending }
   }
   return recover
-}
-
-/** Only `width` at a time begin; how they end they await together. */
-async function staggered<Item, End>(
-  width: number,
-  items: readonly Item[],
-  begin: (item: Item) => Promise<() => Promise<End>>,
-): Promise<readonly End[]> {
-  const rest = items.entries()
-  const ends: Promise<End>[] = []
-  const turn = async () => {
-    for (const [at, item] of rest) ends[at] = (await begin(item))()
-  }
-  await Promise.all(Array.from({ length: width }, turn))
-  return Promise.all(ends)
 }

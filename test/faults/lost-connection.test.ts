@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:tes
 import type { JSONValue } from 'postgres'
 import { connect, isAway, type Sql } from '../../db/client.ts'
 import { type TestDatabase, testDatabase } from '../harness.ts'
-import { openTap, type Tap } from './tap.ts'
+import { type Held, openTap, type Tap } from './tap.ts'
 
 // What db/patches does for postgres.js: without it, the rest of a transaction whose connection is lost runs outside
 // any transaction, or inside that of somebody else, and its rollback ends the process.
@@ -61,11 +61,14 @@ test('a transaction that loses its connection between two statements writes noth
 
 describe('a transaction whose connection is cut at any of its requests is done whole or not at all', () => {
   const statements = ['begin', 'insert into public.notes', 'select 1', 'commit', 'rollback']
-  const cuts = statements.flatMap(statement => [
-    ['before', statement] as const,
-    ['after', statement] as const,
-  ])
-  test.each(cuts)('%s %s', async (when, statement) => {
+  const cuts = statements.flatMap(statement =>
+    (['cut', 'reset'] as const).flatMap(how => [
+      [how, 'before', statement] as const,
+      [how, 'after', statement] as const,
+    ]),
+  )
+  test.each(cuts)('%s %s %s', async (how, when, statement) => {
+    tap.strike = held => held[how]()
     await note('other', 'warms up')
     tap.judge = step => (step === `postgres ${statement}` ? when : 'pass')
     const ending = sql.begin(async tx => {
@@ -79,10 +82,42 @@ describe('a transaction whose connection is cut at any of its requests is done w
       error => error.code ?? error.message,
     )
     tap.judge = () => 'pass'
-    expect(code).toBe('CONNECTION_CLOSED')
+    expect(isAway({ code })).toBe(true)
     await Promise.all([1, 2, 3, 4].map(each => note('other', `${each}`)))
     const written = (await notes()).filter(line => line.startsWith('cut'))
     expect(written).toEqual(when === 'after' && statement === 'commit' ? ['cut first', 'cut second'] : [])
+  })
+})
+
+describe('a connection that is lost while it opens fails its query at most', () => {
+  const losses = {
+    cut: async ({ cut }: Held) => cut(),
+    reset: async ({ reset }: Held) => reset(),
+    'ended by the server': async ({ resume }: Held) => {
+      await owner`select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'opens' and datname = current_database()`
+      await Bun.sleep(20)
+      resume()
+    },
+  }
+  const ways = Object.entries(losses).flatMap(([name, lose]) =>
+    (['before', 'after'] as const).map(when => [name, when, lose] as const),
+  )
+  test.each(ways)('%s, %s it asks for types', async (_, when, lose) => {
+    const other = await openTap(database.url)
+    const pool = connect(other.url, { max: 2, name: 'opens' })
+    let losses = 0
+    other.judge = step => (step === 'postgres types' && losses++ < 3 ? when : 'pass')
+    other.strike = held => void lose(held)
+    const ask = () => pool<{ ids: number[] }[]>`select ${[1, 2]}::int[] as ids`
+    for (let query = 0; query < 4; query++) {
+      const answer = await ask().catch(error => error)
+      if (answer instanceof Error) expect(isAway(answer)).toBe(true)
+    }
+    expect((await ask())[0]?.ids).toEqual([1, 2])
+    expect(losses).toBeGreaterThan(2)
+    await pool.end({ timeout: 1 })
+    other.close()
   })
 })
 

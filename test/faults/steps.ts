@@ -1,5 +1,5 @@
 import type { Behaviour } from './faulty.ts'
-import { openTap, type Step, type Tap } from './tap.ts'
+import { type Held, openTap, type Step, type Tap } from './tap.ts'
 import type { World } from './world.ts'
 
 /** A moment in the work on one command: just before a server sees a request, or just after it has carried it out. */
@@ -23,8 +23,8 @@ export interface Taps {
   readonly redisUrl: string
   /** Every request of a command's work from now on, in order. */
   readonly record: () => Step[]
-  /** Strikes at that moment, the next time it comes. Resolves then, with how to cut the connection. */
-  readonly arm: (moment: Moment, onStrike: (cut: () => void) => void) => void
+  /** Strikes at that moment, the next time it comes. */
+  readonly arm: (moment: Moment, onStrike: (held: Held) => void) => void
   /** Lets everything pass. */
   readonly rest: () => void
   readonly close: () => void
@@ -77,6 +77,26 @@ export async function momentsOf(behaviour: Behaviour, world: World, taps: Taps):
     ]
   })
 }
+
+/** The same of a worker process in a world of its own. */
+export async function momentsOfWorker(open: () => Promise<World>): Promise<readonly Moment[]> {
+  const world = await open()
+  const taps = await openTaps(world)
+  const child = await world.worker({}, taps)
+  const moments = await momentsOf('pm_effect', world, taps)
+  child.kill('SIGKILL')
+  await child.ended
+  taps.close()
+  await world.close()
+  return moments
+}
+
+/** Those before the follow-up is worked on in its turn. */
+export const ofItsOwn = (moments: readonly Moment[]): readonly Moment[] =>
+  moments.slice(
+    0,
+    moments.findIndex(({ step, nth }) => step === 'postgres claim' && nth === 2),
+  )
 
 /** Opens connections and loads scripts, so that every command after it makes the same requests. */
 export async function warmUp(behaviour: Behaviour, world: World): Promise<void> {

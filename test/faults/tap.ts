@@ -2,14 +2,24 @@ import { connect, createServer, type Socket } from 'node:net'
 import { postgresWire } from './postgres-wire.ts'
 import { redisWire } from './redis-wire.ts'
 
-/** How a protocol splits into requests and replies. */
+export interface Request {
+  readonly bytes: Buffer
+  /** Null for what is no step, such as a handshake. */
+  readonly name: Step | null
+  readonly expectsReply: boolean
+  isJudged?: boolean
+}
+
+/** A piece of a reply; `isLast` ends the reply to one request. */
+export interface Reply {
+  readonly bytes: Buffer
+  readonly isLast: boolean
+}
+
+/** How a protocol splits into what these bytes complete. */
 export interface Protocol {
-  /** The whole requests that these bytes complete. `name` is null for what is no step, such as a handshake. */
-  readonly requests: (
-    bytes: Buffer,
-  ) => readonly { readonly bytes: Buffer; readonly name: string | null; readonly expectsReply: boolean }[]
-  /** The pieces of replies that these bytes complete; `isLast` ends the reply to one request. */
-  readonly replies: (bytes: Buffer) => readonly { readonly bytes: Buffer; readonly isLast: boolean }[]
+  readonly requests: (bytes: Buffer) => readonly Request[]
+  readonly replies: (bytes: Buffer) => readonly Reply[]
 }
 
 /** One request of the process behind the tap, by the name that tells it apart: `postgres claim`, `redis moveToActive`. */
@@ -18,14 +28,23 @@ export type Step = string
 /** What happens to a request: it passes; or the fault comes before the server sees it, or once the server has done it. */
 export type Verdict = 'pass' | 'before' | 'after'
 
+/** A connection that stands still. */
+export interface Held {
+  readonly cut: () => void
+  /** The same, and the process is told of an error. */
+  readonly reset: () => void
+  /** Lets everything through that has waited. */
+  readonly resume: () => void
+}
+
 /** Stands between a process and its server, sees every request, and can strike at any of them. */
 export interface Tap {
   /** The server's address, through the tap. */
   readonly url: string
   /** Asked for every request, in order. */
   judge: (step: Step) => Verdict
-  /** Called at the moment that `judge` chose. What was held is dropped; `cut` is what the process sees of it. */
-  strike: (cut: () => void) => void
+  /** Called at the moment that `judge` chose. The connection stands still from then on. */
+  strike: (held: Held) => void
   readonly cutAll: () => void
   readonly close: () => void
 }
@@ -49,7 +68,7 @@ export async function openTap(serverUrl: string): Promise<Tap> {
   const tap: Tap = {
     url: url.href,
     judge: () => 'pass',
-    strike: cut => cut(),
+    strike: held => held.cut(),
     cutAll,
     close: () => {
       server.close()
@@ -61,40 +80,72 @@ export async function openTap(serverUrl: string): Promise<Tap> {
 
 /** Joins both ends, request by request. Answers how to cut them. */
 function splice(near: Socket, far: Socket, wire: Protocol, tap: Tap): () => void {
-  let cutAt: number | null = null
-  let isCut = false
+  const requests: Request[] = []
+  const replies: Reply[] = []
+  let isHeld = false
+  let strikeAfter: number | null = null
   let sent = 0
   let answered = 0
   const cut = () => {
-    isCut = true
+    isHeld = true
     near.destroy()
     far.destroy()
   }
   const strike = () => {
-    isCut = true
-    tap.strike(cut)
+    isHeld = true
+    tap.strike({
+      cut,
+      reset: () => {
+        near.resetAndDestroy()
+        cut()
+      },
+      resume: () => {
+        isHeld = false
+        strikeAfter = null
+        pass()
+      },
+    })
+  }
+  const send = ({ bytes, expectsReply }: Request) => {
+    if (expectsReply) sent++
+    far.write(bytes)
+  }
+  const answer = ({ bytes, isLast }: Reply) => {
+    if (isLast) answered++
+    near.write(bytes)
+  }
+  const pass = () => {
+    while (!isHeld && replies.length > 0) {
+      const reply = replies[0] as Reply
+      if (reply.isLast && answered + 1 === strikeAfter) return strike()
+      replies.shift()
+      answer(reply)
+    }
+    while (!isHeld && strikeAfter === null && requests.length > 0) {
+      const request = requests[0] as Request
+      const verdict = request.name === null || request.isJudged ? 'pass' : tap.judge(request.name)
+      request.isJudged = true
+      if (verdict === 'before') return strike()
+      requests.shift()
+      send(request)
+      if (verdict === 'after') strikeAfter = sent
+    }
   }
   near.on('data', (bytes: Buffer) => {
-    for (const { bytes: request, name, expectsReply } of wire.requests(bytes)) {
-      if (isCut || cutAt !== null) return
-      const verdict = name === null ? 'pass' : tap.judge(name)
-      if (verdict === 'before') return strike()
-      if (expectsReply) sent++
-      if (verdict === 'after') cutAt = sent
-      far.write(request)
-    }
+    requests.push(...wire.requests(bytes))
+    pass()
   })
   far.on('data', (bytes: Buffer) => {
-    if (isCut) return
-    for (const reply of wire.replies(bytes)) {
-      if (reply.isLast && ++answered === cutAt) return strike()
-      near.write(reply.bytes)
-    }
+    replies.push(...wire.replies(bytes))
+    pass()
   })
-  for (const socket of [near, far]) {
-    socket.setNoDelay(true)
-    socket.on('error', cut)
-    socket.on('close', cut)
+  for (const [one, other] of [
+    [near, far],
+    [far, near],
+  ] as const) {
+    one.setNoDelay(true)
+    one.on('error', cut)
+    one.on('close', () => other.end()) // after what was written: a server says why it goes
   }
   return cut
 }
