@@ -49,6 +49,11 @@ export interface CommandSpec<
   readonly retry: RetryPolicy
   /** A handler that runs longer is aborted, and the attempt counts as failed. */
   readonly timeoutMs: number
+  /**
+   * True if its effects touch no row that those of another command touch. Then commands that are worked at the same
+   * time share a transaction, which costs a third. Else they have to wait for each other's rows, and might for ever.
+   */
+  readonly sharesTransaction?: boolean
   /** Present if people may ask for it over HTTP. */
   readonly http?: Http
   /** Present if each such event becomes one command, in the transaction that emits the event. */

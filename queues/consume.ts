@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DelayedError, type Job as QueuedJob, UnrecoverableError, Worker } from 'bullmq'
 import type { Logger } from 'pino'
 import { isAway, type Sql } from '../db/client.ts'
-import { attempt, Interrupted, putOff } from './attempt.ts'
+import { attempt } from './attempt.ts'
 import type { Service } from './command.ts'
+import { createCommit } from './commit.ts'
 import type { Enqueuer } from './enqueue.ts'
 import { type Claim, createJournal, type Journal, type Settlement } from './journal.ts'
 import type { Handler } from './outcome.ts'
 import { patientRedis, type RedisSettings } from './redis.ts'
+import { Interrupted, putOff } from './settlement.ts'
 import type { Turns } from './turns.ts'
 
 export interface ConsumeOptions {
@@ -74,6 +76,7 @@ function createWork(options: ConsumeOptions, journal: Journal) {
   const commands = new Map(service.commands.map(command => [command.name, command]))
   const running = new Map<string, AbortController>()
   let interrupted = false
+  const commit = createCommit({ sql, journal, newId })
 
   const one = async (job: QueuedJob, token: string | undefined): Promise<void> => {
     const id = job.id ?? ''
@@ -105,7 +108,7 @@ function createWork(options: ConsumeOptions, journal: Journal) {
     running.set(claim.id, controller)
     try {
       if (interrupted) return await release(claim, 0, 'the worker is draining')
-      return await attempt(claim, command, handler, controller, { sql, journal, newId, chance })
+      return await attempt(claim, command, handler, controller, { commit, journal, newId, chance })
     } finally {
       running.delete(claim.id)
       turn.end()

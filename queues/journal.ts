@@ -180,9 +180,21 @@ export function createJournal(sql: Sql, workerName: string): Journal {
   }
 }
 
-/** Settles inside the transaction of the effects. False: the fence did not hold, so roll back. */
-export const settleIn = async (tx: Tx, settlement: Settlement): Promise<boolean> =>
-  (await settle(tx, [settlement]))[0] === true
+/** Settles in the transaction of the effects, as its last statement. Fails if the fence does not hold. */
+export function settleEffects(tx: Tx, settlement: Settlement) {
+  const { id, fence, state, result, because, delayMs, consequences } = settlement
+  const { commands, events } = toConsequenceRows(consequences)
+  return tx`select journal.settle_effects(${id}, ${fence}, ${state}, ${json(tx, result)}, ${because}, ${delayMs},
+    ${commands.length > 0 ? json(tx, commands) : null}, ${events.length > 0 ? json(tx, events) : null})`
+}
+
+/** The same for several commands that share a transaction. Fails if one of the fences does not hold. */
+export const settleShared = (tx: Tx, settlements: readonly Settlement[]) =>
+  tx`select journal.settle_shared(${json(tx, settlements.map(toSettlementRow))})`
+
+/** Whether another worker has taken the command over. */
+export const isSuperseded = (error: unknown): boolean =>
+  (error as { code?: unknown } | null)?.code === 'WB001'
 
 interface ClaimRow {
   readonly id: string
@@ -226,7 +238,7 @@ function toClaimAnswer(row: ClaimRow | undefined): ClaimAnswer {
   }
 }
 
-async function settle(sql: Sql | Tx, settlements: readonly Settlement[]): Promise<readonly boolean[]> {
+async function settle(sql: Sql, settlements: readonly Settlement[]): Promise<readonly boolean[]> {
   const rows = await sql<{ id: string }[]>`
     select journal.settle(${json(sql, settlements.map(toSettlementRow))}) as id`
   const held = new Set(rows.map(row => row.id))
@@ -236,8 +248,12 @@ async function settle(sql: Sql | Tx, settlements: readonly Settlement[]): Promis
 const toSettlementRow = ({ delayMs, consequences, ...settlement }: Settlement) => ({
   ...settlement,
   delay_ms: delayMs,
-  events: consequences.events,
-  commands: consequences.commands.map(({ eventId, delayMs, ...command }) => ({
+  ...toConsequenceRows(consequences),
+})
+
+const toConsequenceRows = ({ commands, events }: Consequences) => ({
+  events,
+  commands: commands.map(({ eventId, delayMs, ...command }) => ({
     ...command,
     event_id: eventId,
     delay_ms: delayMs,

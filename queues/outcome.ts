@@ -1,4 +1,4 @@
-import type { TransactionSql } from 'postgres'
+import type { Tx as Transaction } from '../db/transaction.ts'
 import type { Actor } from './access.ts'
 import type { Command, Event, InputOf, OutputOf, PayloadOf, RefusalOf, Service } from './command.ts'
 
@@ -81,7 +81,7 @@ export interface Job<C extends Command = Command> {
 }
 
 /** A transaction under the service's own role. */
-export type Tx = TransactionSql
+export type Tx = Transaction
 
 /** The effects of a command: run in the transaction that settles it, and rolled back if the outcome is `rejected`. */
 export type Effects<C extends Command = Command> = (tx: Tx) => Promise<Outcome<C>>

@@ -57,6 +57,7 @@ export const charge = command('payments.charge', {
   refusals: {},
   retry: retry.remote,
   timeoutMs: 30_000,
+  sharesTransaction: true,
 })
 
 export const refund = command('payments.refund', {

@@ -77,8 +77,9 @@ const selectCommands = (sql: Sql) => sql`
       select jsonb_agg(jsonb_build_object('run', a.fence, 'worker', a.worker, 'startedAt', a.started_at,
         'endedAt', a.ended_at, 'outcome', a.outcome, 'error', a.error) order by a.fence)
       from journal.attempts a where a.command_id = c.id), '[]') ||
-    case when c.state = 'running' then jsonb_build_array(jsonb_build_object('run', c.fence, 'worker', c.worker,
-      'startedAt', c.started_at, 'endedAt', null, 'outcome', 'running', 'error', null)) else '[]' end as attempts
+    case when c.state in ('running', 'succeeded', 'rejected') then jsonb_build_array(jsonb_build_object('run', c.fence,
+      'worker', c.worker, 'startedAt', c.started_at, 'endedAt', c.settled_at, 'outcome', c.state, 'error', null))
+      else '[]' end as attempts
   from journal.commands c`
 
 const withDates = (command: CommandView): CommandView => ({

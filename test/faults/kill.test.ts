@@ -23,7 +23,7 @@ const known = [
   'redis moveToActive',
   'postgres claim',
   'postgres insert into payments.effects',
-  'postgres settle',
+  'postgres settle_effects',
   'postgres commit',
   'redis moveToFinished',
   'redis addStandardJob',

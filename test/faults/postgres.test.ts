@@ -77,7 +77,7 @@ describe('under load, what was accepted is worked once and the rest was refused,
       await anew()
       for (let round = 0; round < 8; round++) {
         await world.sql.begin(async tx => {
-          await tx`lock table journal.attempts in exclusive mode`
+          await tx`lock table journal.events in exclusive mode`
           await Bun.sleep(500)
         })
         await Bun.sleep(20)

@@ -1,0 +1,110 @@
+import { isAway, type Sql } from '../db/client.ts'
+import { send, transact } from '../db/transaction.ts'
+import { batch } from './batch.ts'
+import type { Command } from './command.ts'
+import {
+  type Claim,
+  isSuperseded,
+  type Journal,
+  type Settlement,
+  settleEffects,
+  settleShared,
+} from './journal.ts'
+import type { Effects } from './outcome.ts'
+import { settlementOf } from './settlement.ts'
+
+/** What a handler answered when it wants to write. */
+export interface Effecting {
+  readonly claim: Claim
+  readonly command: Command
+  readonly effects: Effects<Command>
+}
+
+/**
+ * Effects, settlement and what follows from it: one transaction. Answers the settlement that holds, or null if the
+ * fence did not; throws what the effects throw. The effects may be called twice, in two transactions.
+ */
+export type Commit = (effecting: Effecting) => Promise<Settlement | null>
+
+interface CommitDeps {
+  readonly sql: Sql
+  readonly journal: Journal
+  readonly newId: () => string
+}
+
+/** Commands in one transaction. More gain little, and each waits for all. */
+const sizeMax = 25
+
+export function createCommit(deps: CommitDeps): Commit {
+  const shared = batch<Effecting, () => Settlement | null>(
+    async group => (group.length === 1 ? [await only(group, deps)] : commitTogether(group, deps)),
+    { sizeMax, inFlightMax: 1, isOfOneItem: error => !isAway(error) },
+  )
+  return async effecting => {
+    const { command, claim } = effecting
+    // What may have killed a worker shares nothing: the others would die with it again.
+    if (!command.sharesTransaction || claim.crashes > 0) return commitAlone(effecting, deps)
+    return (await shared(effecting))()
+  }
+}
+
+const only = async (group: readonly Effecting[], deps: CommitDeps) => {
+  const settlement = await commitAlone(group[0] as Effecting, deps)
+  return () => settlement
+}
+
+async function commitAlone(
+  { claim, effects }: Effecting,
+  { sql, journal, newId }: CommitDeps,
+): Promise<Settlement | null> {
+  const verdict: { rejected: Settlement | null } = { rejected: null }
+  try {
+    return await transact(
+      sql,
+      async tx => {
+        const settlement = settlementOf(claim, await effects(tx), newId)
+        if (settlement.state !== 'rejected') return settlement
+        verdict.rejected = settlement
+        throw new Error('rejected') // rolls the effects back
+      },
+      settleEffects,
+    )
+  } catch (thrown) {
+    if (verdict.rejected) return (await journal.settle(verdict.rejected)) ? verdict.rejected : null
+    if (isSuperseded(thrown)) return null
+    throw thrown
+  }
+}
+
+/**
+ * One after the other, so that each sees what those before it wrote, and each behind a savepoint, so that one that is
+ * rejected or throws takes back what is its own. Throws if a fence does not hold; then each is tried alone.
+ */
+async function commitTogether(
+  group: readonly Effecting[],
+  { sql, newId }: CommitDeps,
+): Promise<(() => Settlement)[]> {
+  const settlements: Settlement[] = []
+  return transact(
+    sql,
+    async tx => {
+      const verdicts: (() => Settlement)[] = []
+      for (const { claim, effects } of group) {
+        send(tx.unsafe('savepoint own'))
+        try {
+          const settlement = settlementOf(claim, await effects(tx), newId)
+          if (settlement.state === 'rejected') send(tx.unsafe('rollback to own'))
+          settlements.push(settlement)
+          verdicts.push(() => settlement)
+        } catch (thrown) {
+          send(tx.unsafe('rollback to own'))
+          verdicts.push(() => {
+            throw thrown
+          })
+        }
+      }
+      return verdicts
+    },
+    tx => settleShared(tx, settlements),
+  )
+}
