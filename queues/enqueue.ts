@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue } from 'bullmq'
 import type { Logger } from 'pino'
 import { serviceOf } from './command.ts'
@@ -23,6 +24,8 @@ export interface Enqueuer {
 const batchMax = 500
 /** While Redis hangs, what is beyond this is left to the sweeper. */
 const waitingMax = 20_000
+/** How long a process that ends tries to hand over what is still waiting; the rest is left to the sweeper. */
+const flushMs = 1_000
 
 /** The only caller of `queue.add`. A job carries the command's id and nothing else: the journal has the rest. */
 export function createEnqueuer(settings: RedisSettings, log: Logger): Enqueuer {
@@ -77,6 +80,7 @@ export function createEnqueuer(settings: RedisSettings, log: Logger): Enqueuer {
         () => false,
       ),
     close: async () => {
+      for (const deadline = Date.now() + flushMs; sending && Date.now() < deadline; ) await sleep(10)
       redis.disconnect()
     },
   }

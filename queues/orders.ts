@@ -131,6 +131,7 @@ export const confirmPayment = command('orders.confirm-payment', {
   refusals: {},
   retry: retry.standard,
   timeoutMs: 10_000,
+  sharesTransaction: true,
 })
 
 export const failPayment = command('orders.fail-payment', {
@@ -141,6 +142,7 @@ export const failPayment = command('orders.fail-payment', {
   refusals: {},
   retry: retry.standard,
   timeoutMs: 10_000,
+  sharesTransaction: true,
 })
 
 export const recordRefund = command('orders.record-refund', {
