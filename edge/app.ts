@@ -106,7 +106,7 @@ export function createApp({ settings, sql, enqueuer, upstreams, log, newId, nowM
 }
 
 /** For an API that no page embeds and that serves nothing to run. */
-const apiHeaders = {
+export const apiHeaders = {
   contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
   strictTransportSecurity: 'max-age=31536000; includeSubDomains',
   crossOriginResourcePolicy: 'same-origin',

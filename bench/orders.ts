@@ -1,0 +1,256 @@
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { connect } from '../db/client.ts'
+import { developmentAccounts, ensureDevelopmentAccounts } from '../deploy/local/development-accounts.ts'
+import { freePort } from '../deploy/local/ports.ts'
+import type { BenchOptions } from './bench.ts'
+import type { Lab, Place } from './lab.ts'
+import { type Findings, type Measurement, median, spread } from './measure.ts'
+import type { calls as loadCalls } from './orders/load.ts'
+import { cpuMs, residentMb } from './process-cost.ts'
+import { startRemote } from './remote.ts'
+
+const perSecondDemanded = 600
+const residentMbMax = 250
+const readyMsMax = 2_000
+
+interface Case {
+  readonly name: string
+  readonly customers: number
+  readonly skus: number
+}
+const cases: readonly Case[] = [
+  { name: '1 customer, 100 SKUs', customers: 1, skus: 100 },
+  { name: '16 customers, 100 SKUs', customers: 16, skus: 100 },
+  { name: '64 customers, 100 SKUs', customers: 64, skus: 100 },
+  { name: '64 customers, 1 hot SKU', customers: 64, skus: 1 },
+]
+const main = '64 customers, 100 SKUs'
+
+interface Run {
+  readonly perSecond: number
+  readonly p50: number
+  readonly p99: number
+  readonly cpuShare: Readonly<Record<'waybill' | 'postgres' | 'redis', number>>
+}
+
+/** From the request to the paid order, over HTTP, everything in one process; and what that process weighs. */
+export async function measureOrders(lab: Lab, { quick, repeats, tell }: BenchOptions): Promise<Findings> {
+  const seconds = quick ? 3 : 8
+  const place = await lab.freshPlace()
+  const port = await freePort()
+  const load = startRemote<typeof loadCalls>('orders/load.ts', {
+    ...place,
+    API_URL: `http://127.0.0.1:${port}`,
+  })
+  try {
+    const shop = await openShop(place, port, await load.call('mailbox'))
+    try {
+      const runs = new Map<string, Run[]>(cases.map(({ name }) => [name, []]))
+      await load.call('buy', { shop, customers: 64, seconds: 2 }) // warm-up
+      for (let repeat = 0; repeat < repeats; repeat++)
+        for (const { name, customers, skus } of cases) {
+          const before = { ...lab.cpu(), waybill: cpuMs(shop.pid) }
+          const bought = await load.call('buy', {
+            shop: { ...shop, skus: shop.skus.slice(0, skus) },
+            customers,
+            seconds,
+          })
+          const after = { ...lab.cpu(), waybill: cpuMs(shop.pid) }
+          const share = (who: keyof typeof before) => (after[who] - before[who]) / (seconds * 1_000)
+          const cpuShare = { waybill: share('waybill'), postgres: share('postgres'), redis: share('redis') }
+          runs.get(name)?.push({ ...bought, cpuShare })
+          tell(`${name}: ${bought.perSecond.toFixed(0)} orders/s, p99 ${bought.p99.toFixed(0)} ms`)
+          await settleDown(place)
+        }
+      if (process.env.BENCH_LOOK)
+        console.log(
+          await (async () => {
+            const s = connect(place.DATABASE_URL, { max: 1 })
+            const r =
+              await s`select c.type, count(*) n, avg(extract(epoch from a.started_at-c.accepted_at)*1000)::int wait, avg(extract(epoch from a.ended_at-a.started_at)*1000)::int took, max(c.fence) maxf, sum((a.outcome<>'succeeded')::int) bad from journal.commands c join journal.attempts a on a.command_id=c.id group by 1`
+            await s.end()
+            return r
+          })(),
+        )
+      await checkBooks(place)
+      return findings(runs, { idleMb: shop.idleMb, loadedMb: residentMb(shop.pid), readyMs: shop.readyMs })
+    } finally {
+      await shop.close()
+    }
+  } finally {
+    await load.stop()
+  }
+}
+
+/** Starts Waybill in one process, with customers and products, and waits until it answers. */
+async function openShop(place: Place, port: number, mailboxUrl: string) {
+  const api = `http://127.0.0.1:${port}`
+  const log = pino({ level: 'silent' })
+  const env = {
+    ...process.env,
+    ...place,
+    SMTP_URL: mailboxUrl,
+    PORT: String(port),
+    HOST: '127.0.0.1',
+    LOG_LEVEL: 'warn',
+  }
+  const redis = { url: place.REDIS_URL, prefix: place.QUEUE_PREFIX }
+  await ensureDevelopmentAccounts({ databaseUrl: place.DATABASE_URL, redis, env, log })
+  const startedAt = performance.now()
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, '../deploy/single.ts')], {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  await answering(`${api}/readyz`)
+  const readyMs = performance.now() - startedAt
+  await Bun.sleep(1_000)
+  const idleMb = residentMb(child.pid)
+  const { customer, merchant } = developmentAccounts
+  const [customerToken, merchantToken] = await Promise.all([signIn(api, customer), signIn(api, merchant)])
+  const skus = Array.from({ length: 100 }, (_, number) => `SKU-${number}`)
+  await Promise.all(
+    skus.map(sku =>
+      post(`${api}/v1/products`, merchantToken, {
+        sku,
+        title: sku,
+        priceMinor: 1_999,
+        currency: 'EUR',
+        onHand: 1_000_000,
+      }),
+    ),
+  )
+  const close = async () => {
+    child.kill('SIGTERM')
+    await child.exited
+  }
+  return { pid: child.pid, tokens: [customerToken], skus, readyMs, idleMb, close }
+}
+
+async function answering(url: string): Promise<void> {
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await Bun.sleep(5)) {
+    const response = await fetch(url).catch(() => null)
+    if (response?.ok) return
+  }
+  throw new Error(`${url} did not answer within 30 s`)
+}
+
+async function signIn(
+  api: string,
+  { email, password }: { email: string; password: string },
+): Promise<string> {
+  const tokens = await post(`${api}/v1/sessions`, null, { email, password })
+  return (tokens as { accessToken: string }).accessToken
+}
+
+async function post(url: string, token: string | null, body: unknown): Promise<unknown> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'idempotency-key': crypto.randomUUID(),
+      prefer: 'wait=20',
+      ...(token !== null && { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify(body),
+  })
+  if (response.status !== 200) throw new Error(`${url}: ${response.status} ${await response.text()}`)
+  return response.json()
+}
+
+/** Mails come after the payment: the next case begins when they are out. */
+async function settleDown({ DATABASE_URL }: Place): Promise<void> {
+  const sql = connect(DATABASE_URL, { max: 1 })
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await Bun.sleep(100)) {
+    const [row] = await sql<{ open: number }[]>`select count(*) as open from journal.commands
+      where settled_at is null and due_at < now()`
+    if (row?.open === 0) break
+  }
+  await sql.end()
+}
+
+/** Throws unless every order was placed once, paid once and mailed once, and no piece was sold twice. */
+async function checkBooks({ DATABASE_URL }: Place): Promise<void> {
+  const sql = connect(DATABASE_URL, { max: 1 })
+  const [books] = await sql<Record<string, number>[]>`select
+    (select count(*) from orders.orders) as orders,
+    (select count(*) from orders.orders where state = 'paid') as paid,
+    (select count(*) from payments.sandbox_charges) as charges,
+    (select coalesce(sum(calls), 0)::bigint from payments.sandbox_charges) as calls,
+    (select sum(reserved)::bigint from catalog.stock) as sold,
+    (select count(*) from journal.dead_letters) as dead`
+  await sql.end()
+  const { orders } = books ?? {}
+  const expected = {
+    orders,
+    paid: orders,
+    charges: orders,
+    calls: orders,
+    sold: orders,
+    dead: 0,
+  }
+  if (JSON.stringify(books) !== JSON.stringify(expected))
+    throw new Error(`the books are wrong: ${JSON.stringify(books)}`)
+}
+
+interface Weight {
+  readonly idleMb: number
+  readonly loadedMb: number
+  readonly readyMs: number
+}
+
+function findings(
+  runs: ReadonlyMap<string, readonly Run[]>,
+  { idleMb, loadedMb, readyMs }: Weight,
+): Findings {
+  const one = (name: string, unit: string, value: number): Measurement => ({
+    bench: 'orders',
+    case: name,
+    unit,
+    ...spread([value]),
+  })
+  const perSecond = median(runs.get(main)?.map(run => run.perSecond) ?? [])
+  return {
+    measurements: [
+      ...[...runs].map(([name, some]) => toMeasurement(name, some)),
+      one('memory of the one process, idle', 'MB', idleMb),
+      one('memory of the one process, after the load', 'MB', loadedMb),
+      one('from start to ready', 'ms', readyMs),
+    ],
+    goals: [
+      {
+        what: `orders placed to paid, ${main}`,
+        demanded: `>= ${perSecondDemanded}/s`,
+        measured: `${perSecond.toFixed(0)}/s`,
+        met: perSecond >= perSecondDemanded,
+      },
+      {
+        what: 'memory of everything in one process, idle',
+        demanded: `< ${residentMbMax} MB`,
+        measured: `${idleMb.toFixed(0)} MB (after the load ${loadedMb.toFixed(0)} MB)`,
+        met: idleMb < residentMbMax,
+      },
+      {
+        what: 'everything in one process, start to ready',
+        demanded: `< ${readyMsMax} ms`,
+        measured: `${readyMs.toFixed(0)} ms`,
+        met: readyMs < readyMsMax,
+      },
+    ],
+  }
+}
+
+const toMeasurement = (name: string, runs: readonly Run[]): Measurement => ({
+  bench: 'orders',
+  case: name,
+  unit: 'orders/s',
+  ...spread(runs.map(run => run.perSecond)),
+  p50: median(runs.map(run => run.p50)),
+  p99: median(runs.map(run => run.p99)),
+  notes: Object.fromEntries(
+    (['waybill', 'postgres', 'redis'] as const).map(who => [
+      `${who}Cores`,
+      Number(median(runs.map(run => run.cpuShare[who])).toFixed(2)),
+    ]),
+  ),
+})
