@@ -42,8 +42,9 @@ export function createCommit(deps: CommitDeps): Commit {
   )
   return async effecting => {
     const { command, claim } = effecting
-    // What may have killed a worker shares nothing: the others would die with it again.
-    if (!command.sharesTransaction || claim.crashes > 0) return commitAlone(effecting, deps)
+    // What may have killed a worker, or failed by itself or by another's hanging, shares nothing: it would do so again.
+    const isSuspect = claim.crashes > 0 || claim.failures > 0
+    if (!command.sharesTransaction || isSuspect) return commitAlone(effecting, deps)
     return (await shared(effecting))()
   }
 }

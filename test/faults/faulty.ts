@@ -79,6 +79,11 @@ export const behaviours = {
   pm_answers_nul: async () => done({ paymentId: '\u0000', status: 'captured' as const }),
   /** JSON knows no such number. */
   pm_answers_bigint: async () => done({ paymentId: 1n as unknown as string, status: 'captured' as const }),
+  /** Its transaction never comes to an end. */
+  pm_hangs: async job => async tx => {
+    await tx`insert into payments.effects values (${job.id}, ${job.run})`
+    return new Promise<never>(() => {})
+  },
   pm_exits: async () => process.exit(1),
 } as const satisfies Record<string, Handler<typeof charge>>
 export type Behaviour = keyof typeof behaviours
@@ -107,6 +112,7 @@ export interface Haste {
   readonly lockMs?: number
   /** The same policy for every command: these attempts, 50 ms apart. */
   readonly attemptsMax?: number
+  readonly timeoutMs?: number
 }
 
 /** The catalog service, whose `set-stock` takes `onHand` milliseconds and writes an effect. */
@@ -131,9 +137,10 @@ const slowHandlers: Handlers<typeof catalog> = {
 }
 
 /** The payments service on handlers that misbehave as they are told. */
-export const faultyPayments = ({ lockMs = payments.lockMs, attemptsMax }: Haste = {}) => {
+export const faultyPayments = ({ lockMs = payments.lockMs, attemptsMax, timeoutMs }: Haste = {}) => {
   const policy = { name: 'hasty', attemptsMax: attemptsMax ?? 0, delayMs: () => 50 }
-  const commands = payments.commands.map(each => ({ ...each, ...(attemptsMax && { retry: policy }) }))
+  const changes = { ...(attemptsMax && { retry: policy }), ...(timeoutMs && { timeoutMs }) }
+  const commands = payments.commands.map(each => ({ ...each, ...changes }))
   const hasty: Service = { ...payments, lockMs, commands }
   return defineService(hasty as typeof payments, () => ({ routes: new Elysia(), handlers }))
 }

@@ -64,6 +64,20 @@ describe.concurrent('a command that can never succeed becomes a dead letter, and
     expect(shop.deaths()).toBe(0)
   })
 
+  test('its transaction never ends, and those that were to share it lose one attempt at the most', async () => {
+    await using shop = await open({ TIMEOUT_MS: '2000' })
+    const good = await shop.sendMany(20, 'pm_effect')
+    const bad = await shop.world.send('pm_hangs')
+    good.push(...(await shop.sendMany(20, 'pm_effect')))
+    await shop.world.settled([bad, ...good], 50_000)
+    expect(await shop.world.ending(bad)).toMatchObject({ state: 'dead', failures: 4, crashes: 0, effects: 0 })
+    expect(await shop.others(good)).toEqual([])
+    const spent = await shop.world.sql`select from journal.commands
+      where type = 'payments.charge' and state = 'succeeded' and failures > 1`
+    expect(spent.count).toBe(0)
+    expect(shop.deaths()).toBe(0)
+  })
+
   test('it ends its process: three times, and none of those beside it dies with it', async () => {
     await using shop = await open()
     const good = await shop.sendMany(20, 'pm_slow', 200)

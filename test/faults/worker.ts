@@ -6,10 +6,11 @@ import { runService } from '../../workers/runtime/run.ts'
 import { startServices } from '../../workers/runtime/start.ts'
 import { faultyPayments, type Haste, slowCatalog } from './faulty.ts'
 
-const { LOCK_MS, ATTEMPTS_MAX, WITH_CATALOG } = process.env
+const { LOCK_MS, ATTEMPTS_MAX, TIMEOUT_MS, WITH_CATALOG } = process.env
 const haste: Haste = {
   ...(LOCK_MS && { lockMs: Number(LOCK_MS) }),
   ...(ATTEMPTS_MAX && { attemptsMax: Number(ATTEMPTS_MAX) }),
+  ...(TIMEOUT_MS && { timeoutMs: Number(TIMEOUT_MS) }),
 }
 if (WITH_CATALOG) await runBoth()
 else await runService(faultyPayments(haste))
