@@ -2,9 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { v7 as uuidv7 } from 'uuid'
 import type { Actor } from '../../queues/access.ts'
 import { setPrice } from '../../queues/catalog.ts'
-import { cancel, type Order, pay } from '../../queues/orders.ts'
+import { createEnqueuer } from '../../queues/enqueue.ts'
+import { createAcceptor } from '../../queues/journal.ts'
+import { cancel, type Order, pay, place } from '../../queues/orders.ts'
 import type { Payment } from '../../queues/payments.ts'
-import type { TestKernel } from '../../test/harness.ts'
+import { startTrace } from '../../queues/trace.ts'
+import { type TestKernel, testLog } from '../../test/harness.ts'
 import { addProduct, broken, buy, gatedProvider, somebody, tradeKernel } from '../../test/trade.ts'
 
 let kernel: TestKernel
@@ -27,6 +30,20 @@ const stockOf = async (sku: string) => {
     select on_hand, reserved from catalog.stock where sku = ${sku}`
   return { onHand: row?.on_hand, reserved: row?.reserved }
 }
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await Bun.sleep(10)
+}
+const stateOf = async (id: string) => {
+  const [row] = await kernel.sql<{ state: string }[]>`select state from journal.commands where id = ${id}`
+  return row?.state
+}
+const newPlacing = (sku: string, actor: Actor) => ({
+  command: place,
+  input: { lines: [{ sku, quantity: 1 }], paymentMethod: 'pm_card_ok' },
+  actor,
+  idempotency: null,
+  traceparent: startTrace(),
+})
 const steps = ({ history }: Order) => history.map(({ from, to, cause }) => [from, to, cause])
 const eventsOf = async (command: string) => (await kernel.story(command)).events.map(event => event.type)
 const placed = [null, 'pending_payment', 'orders.place']
@@ -259,6 +276,39 @@ describe('orders.cancel', () => {
       detail: conflict,
     })
     expect(await paymentsOf(id, actor)).toMatchObject([{ status: 'refunded', refundedMinor: 700 }])
+  })
+
+  test('before the order is placed it waits for that, and then cancels it', async () => {
+    const { sku } = await addProduct(kernel)
+    const actor = somebody()
+    const placing = { ...newPlacing(sku, actor), id: uuidv7() }
+    await createAcceptor(kernel.sql)(placing) // accepted, and the queue is not told yet
+    const cancelId = await kernel.send(cancel, { orderId: placing.id }, { actor })
+    await until(async () => (await stateOf(cancelId)) === 'waiting')
+    expect((await kernel.run(cancel, { orderId: placing.id })).state).toBe('rejected') // somebody else's
+    expect((await kernel.run(cancel, { orderId: cancelId }, { actor })).state).toBe('rejected')
+
+    const enqueuer = createEnqueuer(kernel.redis, testLog)
+    await until(enqueuer.ping)
+    await enqueuer.addNow([{ id: placing.id, type: place.name, delayMs: 0 }])
+    await enqueuer.close()
+    await until(async () => (await stateOf(cancelId)) === 'succeeded')
+    await kernel.idle()
+    expect((await orderOf(placing.id, actor)).state).toBe('cancelled')
+    expect(await stockOf(sku)).toEqual({ onHand: 100, reserved: 0 })
+    const payments = await paymentsOf(placing.id, actor)
+    expect(payments.map(({ status }) => status)).toEqual(payments.map(() => 'refunded'))
+  })
+
+  test('an order that was refused does not exist either', async () => {
+    const { sku } = await addProduct(kernel, { onHand: 1 })
+    const actor = somebody()
+    const { id, state } = await buy(kernel, [{ sku, quantity: 2 }], { actor })
+    expect(state).toBe('rejected')
+    expect((await kernel.run(cancel, { orderId: id }, { actor })).result).toEqual({
+      code: 'order_not_found',
+      detail: null,
+    })
   })
 
   test('somebody else’s order does not exist', async () => {

@@ -17,6 +17,7 @@ import {
   follow,
   type Handlers,
   type Job,
+  later,
   rejected,
   type Tx,
 } from '../../queues/outcome.ts'
@@ -26,6 +27,8 @@ import * as store from './store.ts'
 
 /** Orders that one run of the clock expires; the rest follow at once. */
 const expireBatchMax = 100
+/** How soon to look again for an order that is still to be placed. */
+const lookAgainMs = (run: number): number => Math.min(50 * 2 ** run, 5_000)
 
 export const handlers = (sql: Sql): Handlers<typeof orders> => ({
   'orders.place': async job => {
@@ -63,7 +66,7 @@ export const handlers = (sql: Sql): Handlers<typeof orders> => ({
     const { orderId, paymentMethod } = job.input
     const step = { orderId, ownerId: customerOf(job), note: noteOf(job, 'orders.pay') }
     const order = await store.markPendingPayment(tx, step, expiryOf(job.now))
-    if (order === null) return refuseMove(tx, step, 'pending_payment')
+    if (order === null) return refuseMove(tx, job, step, 'pending_payment')
     const { customerId, totalMinor: amountMinor, currency, charges: attempt } = order
     return done(
       { orderId, state: order.state },
@@ -75,7 +78,7 @@ export const handlers = (sql: Sql): Handlers<typeof orders> => ({
     const { orderId } = job.input
     const step = { orderId, ownerId: customerOf(job), note: noteOf(job, 'orders.cancel') }
     const order = await store.markCancelled(tx, step)
-    if (order === null) return refuseMove(tx, step, 'cancelled')
+    if (order === null) return refuseMove(tx, job, step, 'cancelled')
     return done(
       { orderId, state: order.state },
       {
@@ -184,15 +187,23 @@ async function placedBefore(tx: Tx, orderId: string) {
   return { orderId, state, totalMinor, currency }
 }
 
-/** No row moved: there is no such order of this customer, or it is in a state that does not allow the move. */
+/**
+ * No row moved: there is no such order of this customer, or it is in a state that does not allow the move. Whoever is
+ * so quick that the order is still to be placed waits for it.
+ */
 async function refuseMove(
   tx: Tx,
+  job: Job<Command>,
   { orderId, ownerId }: { readonly orderId: string; readonly ownerId: string },
   to: OrderState,
 ) {
+  const isBeingPlaced = await store.isBeingPlaced(tx, orderId, ownerId) // first: if it is not, it can be loaded
   const order = await store.loadOrder(tx, orderId)
+  if (order === null && isBeingPlaced) return later(lookAgainMs(job.run), 'the order is not placed yet')
   if (order?.customerId !== ownerId) return rejected('order_not_found')
-  return rejected('order_state_conflict', { current: order.state, allowed: sourcesOf(to) })
+  const allowed = sourcesOf(to)
+  if (allowed.includes(order.state)) return later(0, 'the order has just moved')
+  return rejected('order_state_conflict', { current: order.state, allowed })
 }
 
 /** The refund of what is left of a captured payment, if anything. */

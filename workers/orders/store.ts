@@ -1,5 +1,5 @@
 import type { Sql } from '../../db/client.ts'
-import type { OrderState } from '../../queues/orders.ts'
+import { type OrderState, place as placeCommand } from '../../queues/orders.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import { type Line, type Offer, sourcesOf } from './domain.ts'
 
@@ -162,6 +162,13 @@ const columns = (tx: Tx) => tx`
 export async function loadOrder(tx: Tx, orderId: string): Promise<OrderRow | null> {
   const [row] = await tx<OrderRow[]>`select ${columns(tx)} from orders.orders where id = ${orderId}`
   return row ?? null
+}
+
+/** True while this customer's order is asked for and not placed yet, nor refused. */
+export async function isBeingPlaced(tx: Tx, orderId: string, customerId: string): Promise<boolean> {
+  const [row] = await tx<{ isOpen: boolean }[]>`
+    select journal.is_open(${orderId}, ${placeCommand.name}, ${customerId}) as "isOpen"`
+  return row?.isOpen === true
 }
 
 export interface Payment {
