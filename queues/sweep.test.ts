@@ -40,6 +40,40 @@ test('a tick of the clock is one command, however many processes hear it', async
   expect(rows.map(row => [row.type, row.n])).toEqual(clocked.map(command => [command.name, 1]).sort())
 })
 
+test('a look that never ends is given up for the next one', async () => {
+  const enqueuer = createEnqueuer(testRedis(), testLog)
+  let looks = 0
+  const ping = () => {
+    looks++
+    return new Promise<never>(() => {})
+  }
+  const sweeper = startSweeper({
+    sql: database.sql('orders'),
+    enqueuer: { ...enqueuer, ping },
+    log: testLog,
+    newId: uuidv7,
+    now: () => new Date(),
+    lookMaxMs: 50,
+  })
+  while (looks < 2) await Bun.sleep(20)
+  await sweeper.stop()
+  await enqueuer.close()
+})
+
+test('a stop does not wait for a look that stands still', async () => {
+  const enqueuer = createEnqueuer(testRedis(), testLog)
+  const ping = () => new Promise<never>(() => {})
+  const sweeper = startSweeper({
+    sql: database.sql('orders'),
+    enqueuer: { ...enqueuer, ping },
+    log: testLog,
+    newId: uuidv7,
+    now: () => new Date(),
+  })
+  await sweeper.stop()
+  await enqueuer.close()
+})
+
 test('a key stands for one command, from however many acceptors at once', async () => {
   const acceptors = Array.from({ length: 4 }, () => createAcceptor(database.sql('edge')))
   const answers = await Promise.all(

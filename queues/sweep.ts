@@ -12,6 +12,8 @@ export interface SweepDeps {
   readonly log: Logger
   readonly newId: () => string
   readonly now: () => Date
+  /** How long a look may take before it is given up for the next one: a connection may stand still for ever. */
+  readonly lookMaxMs?: number
 }
 
 /** How long a command may be due before the queue is suspected of having lost it. */
@@ -21,6 +23,8 @@ const runningMs = 15_000
 /** How long, before it is looked up whether the queue holds a job that it will never give to anyone. */
 const stuckMs = 20_000
 const intervalMs = 1_000
+/** How long a stop waits for a look that is under way. */
+const stopMaxMs = 2_000
 const pageSize = 1_000
 const keysKeptMs = 24 * 3_600_000
 const zeroId = '00000000-0000-0000-0000-000000000000'
@@ -32,20 +36,17 @@ const zeroId = '00000000-0000-0000-0000-000000000000'
  */
 export function startSweeper(deps: SweepDeps): { readonly stop: () => Promise<void> } {
   const stopping = new AbortController()
+  const { sql, lookMaxMs = 30_000 } = deps
+  const rules = { lookMaxMs, signal: stopping.signal, log: deps.log }
   const loops = Promise.all([
-    every(intervalMs, sweepOnce(deps), stopping.signal, deps.log),
-    every(intervalMs, tickOnce(deps), stopping.signal, deps.log),
-    every(
-      keysKeptMs / 24,
-      () => deps.sql`select journal.forget_keys(${keysKeptMs})`,
-      stopping.signal,
-      deps.log,
-    ),
+    every(intervalMs, sweepOnce(deps), rules),
+    every(intervalMs, tickOnce(deps), rules),
+    every(keysKeptMs / 24, () => sql`select journal.forget_keys(${keysKeptMs})`, rules),
   ])
   return {
     stop: async () => {
       stopping.abort()
-      await loops
+      await Promise.race([loops, sleep(stopMaxMs, undefined, { ref: false })])
     },
   }
 }
@@ -96,14 +97,29 @@ function tickOnce({ sql, enqueuer, newId, now }: SweepDeps): () => Promise<void>
   }
 }
 
+interface Rules {
+  readonly lookMaxMs: number
+  readonly signal: AbortSignal
+  readonly log: Logger
+}
+
 async function every(
   ms: number,
-  work: () => Promise<unknown>,
-  signal: AbortSignal,
-  log: Logger,
+  look: () => Promise<unknown>,
+  { lookMaxMs, signal, log }: Rules,
 ): Promise<void> {
   while (!signal.aborted) {
-    await work().catch(error => log.warn({ err: error }, 'the sweeper will try again'))
+    await within(lookMaxMs, look()).catch(error => log.warn({ err: error }, 'the sweeper will try again'))
     await sleep(ms, undefined, { signal }).catch(() => {})
+  }
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`no end after ${ms} ms`)), ms)
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
