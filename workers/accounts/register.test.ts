@@ -49,6 +49,18 @@ describe('201: an account is opened', () => {
     expect(status).toBe(500)
     expect(await accountsWith('three@shop.test')).toHaveLength(0)
   })
+  test('and no row of the journal holds its password', async () => {
+    const owner = accounts.database.sql()
+    expect((await accounts.post('/register', newcomer('five@shop.test'))).status).toBe(201)
+    const rows = await owner<{ row: string }[]>`
+      select row_to_json(c)::text as row from journal.commands c
+      union all select row_to_json(e)::text from journal.events e`
+    const [account] = await owner<{ password_hash: string }[]>`
+      select password_hash from accounts.accounts where email = 'five@shop.test'`
+    expect(rows.filter(({ row }) => row.includes('five@shop.test'))).not.toBeEmpty()
+    const secrets = ['correct horse', account?.password_hash ?? '']
+    expect(rows.filter(({ row }) => secrets.some(secret => row.includes(secret)))).toBeEmpty()
+  })
   test('and the password is kept as an argon2id hash', async () => {
     await accounts.post('/register', newcomer('four@shop.test'))
     const [row] = await accounts.deps
