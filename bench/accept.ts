@@ -1,14 +1,14 @@
-import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { connect } from '../db/client.ts'
 import { freePort } from '../deploy/local/ports.ts'
 import { orders, place as placeOrder } from '../queues/orders.ts'
 import type { calls as loadCalls } from './accept/load.ts'
 import type { BenchOptions } from './bench.ts'
+import { startServer } from './child.ts'
 import type { Lab, Place } from './lab.ts'
 import { type Findings, type Measurement, median, spread } from './measure.ts'
 import { cpuMs } from './process-cost.ts'
-import { profiling, type Remote, startRemote } from './remote.ts'
+import { type Remote, startRemote } from './remote.ts'
 
 const connections = 64
 const ratioDemanded = 0.7
@@ -53,15 +53,10 @@ export async function measureAccept(lab: Lab, { quick, repeats, tell }: BenchOpt
 async function measure(lab: Lab, load: Remote<typeof loadCalls>, each: Case, seconds: number): Promise<Run> {
   const place = await lab.freshPlace()
   const port = await freePort()
-  const env = { ...process.env, ...place, ...each.env, PORT: String(port), LOG_LEVEL: 'warn' }
+  const env = { ...place, ...each.env, PORT: String(port), LOG_LEVEL: 'warn' }
   const ACCOUNTS_URL = await load.call('accountsUrl')
-  const script = join(import.meta.dir, '..', each.script)
-  const server = Bun.spawn([process.execPath, ...profiling(each.name), script], {
-    env: { ...env, ACCOUNTS_URL },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
+  const server = await startServer(each.script, { ...env, ACCOUNTS_URL }, `http://127.0.0.1:${port}/livez`)
   try {
-    await listening(port)
     const warmUp = await load.call('fire', { port, connections, seconds: 1 })
     const before = { ...lab.cpu(), server: cpuMs(server.pid) }
     const run = await load.call('fire', { port, connections, seconds })
@@ -70,20 +65,8 @@ async function measure(lab: Lab, load: Remote<typeof loadCalls>, each: Case, sec
     const cost = (who: keyof typeof before) => ((after[who] - before[who]) * 1_000) / run.count
     return { ...run, cost: { server: cost('server'), postgres: cost('postgres'), redis: cost('redis') } }
   } finally {
-    server.kill('SIGTERM')
-    await server.exited
+    await server.stop()
   }
-}
-
-async function listening(port: number): Promise<void> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await Bun.sleep(10)) {
-    const socket = await Bun.connect({ hostname: '127.0.0.1', port, socket: { data: () => {} } }).catch(
-      () => null,
-    )
-    socket?.end()
-    if (socket) return
-  }
-  throw new Error(`nothing listens on ${port} after 10 s`)
 }
 
 /** Throws unless exactly what was answered with 202 is there to be worked. */

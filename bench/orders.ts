@@ -1,9 +1,9 @@
-import { join } from 'node:path'
 import { pino } from 'pino'
 import { connect } from '../db/client.ts'
 import { developmentAccounts, ensureDevelopmentAccounts } from '../deploy/local/development-accounts.ts'
 import { freePort } from '../deploy/local/ports.ts'
 import type { BenchOptions } from './bench.ts'
+import { startServer } from './child.ts'
 import type { Lab, Place } from './lab.ts'
 import { type Findings, type Measurement, median, spread } from './measure.ts'
 import type { calls as loadCalls } from './orders/load.ts'
@@ -63,20 +63,10 @@ export async function measureOrders(lab: Lab, { quick, repeats, tell }: BenchOpt
           tell(`${name}: ${bought.perSecond.toFixed(0)} orders/s, p99 ${bought.p99.toFixed(0)} ms`)
           await settleDown(place)
         }
-      if (process.env.BENCH_LOOK)
-        console.log(
-          await (async () => {
-            const s = connect(place.DATABASE_URL, { max: 1 })
-            const r =
-              await s`select c.type, count(*) n, avg(extract(epoch from a.started_at-c.accepted_at)*1000)::int wait, avg(extract(epoch from a.ended_at-a.started_at)*1000)::int took, max(c.fence) maxf, sum((a.outcome<>'succeeded')::int) bad from journal.commands c join journal.attempts a on a.command_id=c.id group by 1`
-            await s.end()
-            return r
-          })(),
-        )
       await checkBooks(place)
       return findings(runs, { idleMb: shop.idleMb, loadedMb: residentMb(shop.pid), readyMs: shop.readyMs })
     } finally {
-      await shop.close()
+      await shop.stop()
     }
   } finally {
     await load.stop()
@@ -97,13 +87,7 @@ async function openShop(place: Place, port: number, mailboxUrl: string) {
   }
   const redis = { url: place.REDIS_URL, prefix: place.QUEUE_PREFIX }
   await ensureDevelopmentAccounts({ databaseUrl: place.DATABASE_URL, redis, env, log })
-  const startedAt = performance.now()
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, '../deploy/single.ts')], {
-    env,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  await answering(`${api}/readyz`)
-  const readyMs = performance.now() - startedAt
+  const child = await startServer('deploy/single.ts', env, `${api}/readyz`)
   await Bun.sleep(1_000)
   const idleMb = residentMb(child.pid)
   const { customer, merchant } = developmentAccounts
@@ -120,19 +104,7 @@ async function openShop(place: Place, port: number, mailboxUrl: string) {
       }),
     ),
   )
-  const close = async () => {
-    child.kill('SIGTERM')
-    await child.exited
-  }
-  return { pid: child.pid, tokens: [customerToken], skus, readyMs, idleMb, close }
-}
-
-async function answering(url: string): Promise<void> {
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await Bun.sleep(5)) {
-    const response = await fetch(url).catch(() => null)
-    if (response?.ok) return
-  }
-  throw new Error(`${url} did not answer within 30 s`)
+  return { ...child, tokens: [customerToken], skus, idleMb }
 }
 
 async function signIn(

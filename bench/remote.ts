@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { profiling } from './child.ts'
 
 export type Calls = Readonly<Record<string, (argument: never) => unknown>>
 
@@ -58,17 +59,6 @@ export function startRemote<C extends Calls>(script: string, env: Record<string,
       clearTimeout(force)
     },
   }
-}
-
-/** BENCH_PROFILE names a folder: then every measured process leaves a CPU profile there. */
-export function profiling(script: string): string[] {
-  const folder = process.env.BENCH_PROFILE
-  if (!folder) return []
-  return [
-    '--cpu-prof',
-    `--cpu-prof-dir=${folder}`,
-    `--cpu-prof-name=${script.replaceAll(/\W/g, '-')}.${Date.now()}.cpuprofile`,
-  ]
 }
 
 /** Answers the calls of the process that started this one, and ends with it. */

@@ -17,4 +17,5 @@ app.post('/v1/orders', async c => {
   const { paymentMethod } = await c.req.json()
   return c.json({ id: uuidv7(), paymentMethod }, 202)
 })
+app.get('/livez', c => c.text('ok'))
 listen(app.fetch, { HOST: '127.0.0.1', PORT: Number(PORT) })

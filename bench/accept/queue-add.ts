@@ -42,6 +42,7 @@ mountCommands(createMount(app, [], authenticate), [place], {
   newId: () => uuidv7(),
   bodyMaxBytes: settings.BODY_MAX_BYTES,
 })
+app.get('/livez', c => c.text('ok'))
 listen(app.fetch, settings)
 
 function nobodyWaits(): never {
