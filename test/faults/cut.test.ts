@@ -21,7 +21,7 @@ const endings = {
   pm_throws: { state: 'dead', effects: 0, events: 0, followUps: [] },
 } as const satisfies Partial<Record<Behaviour, object>>
 
-const lanes = 4
+const lanes = 6
 const hasty = faultyPayments({ lockMs: 2_000, attemptsMax: 3 })
 
 describe('a connection cut before or after any request of a command changes nothing of how it ends', () => {

@@ -63,11 +63,19 @@ export async function openTaps(world: World): Promise<Taps> {
   }
 }
 
-/** Every moment of such a command, from its arrival until its follow-up is settled. Somebody is at work behind the taps. */
-export async function momentsOf(behaviour: Behaviour, world: World, taps: Taps): Promise<readonly Moment[]> {
+/**
+ * Every moment of such a command, or of so many at once, from its arrival until its follow-up is settled. Somebody is
+ * at work behind the taps.
+ */
+export async function momentsOf(
+  behaviour: Behaviour,
+  world: World,
+  taps: Taps,
+  count = 1,
+): Promise<readonly Moment[]> {
   await warmUp(behaviour, world)
   const steps = taps.record()
-  await world.settled([await world.send(behaviour)])
+  await world.settled(await sendAtOnce(world, behaviour, count))
   await Bun.sleep(200)
   return steps.flatMap((step, at) => {
     const nth = steps.slice(0, at + 1).filter(each => each === step).length
@@ -79,11 +87,11 @@ export async function momentsOf(behaviour: Behaviour, world: World, taps: Taps):
 }
 
 /** The same of a worker process in a world of its own. */
-export async function momentsOfWorker(open: () => Promise<World>): Promise<readonly Moment[]> {
+export async function momentsOfWorker(open: () => Promise<World>, count = 1): Promise<readonly Moment[]> {
   const world = await open()
   const taps = await openTaps(world)
   const child = await world.worker({}, taps)
-  const moments = await momentsOf('pm_effect', world, taps)
+  const moments = await momentsOf('pm_effect', world, taps, count)
   child.kill('SIGKILL')
   await child.ended
   taps.close()
@@ -97,6 +105,13 @@ export const ofItsOwn = (moments: readonly Moment[]): readonly Moment[] =>
     0,
     moments.findIndex(({ step, nth }) => step === 'postgres claim' && nth === 2),
   )
+
+/** The first of each name. */
+export const ofEachKind = (moments: readonly Moment[]): readonly Moment[] =>
+  moments.filter(({ nth }) => nth === 1)
+
+export const sendAtOnce = (world: World, behaviour: Behaviour, count: number): Promise<readonly string[]> =>
+  Promise.all(Array.from({ length: count }, () => world.send(behaviour)))
 
 /** Opens connections and loads scripts, so that every command after it makes the same requests. */
 export async function warmUp(behaviour: Behaviour, world: World): Promise<void> {

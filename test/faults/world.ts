@@ -185,7 +185,7 @@ async function createDatabase(
   name = `faults_${randomBytes(6).toString('hex')}`,
 ): Promise<string> {
   const owner = connect(serverUrl, { max: 1 })
-  await owner.unsafe(`create database ${name} template ${template}`)
+  await owner.unsafe(`create database ${name} template ${template} strategy file_copy`)
   await owner.end({ timeout: 1 })
   const url = new URL(serverUrl)
   url.pathname = `/${name}`

@@ -19,7 +19,7 @@ const world = () => openWorld({ databaseUrl: servers.postgres.url, redisUrl: ser
 
 const lockMs = 2_000
 
-test('a worker whose event loop stands still past its lock wakes up to find its command done, and changes nothing', async () => {
+test.concurrent('a worker whose event loop stands still past its lock wakes up to find its command done, and changes nothing', async () => {
   const here = await world()
   const zombie = await here.worker({ LOCK_MS: String(lockMs) })
   const blockMs = lockMs * 4
@@ -35,7 +35,7 @@ test('a worker whose event loop stands still past its lock wakes up to find its 
   await here.close()
 })
 
-test('a worker frozen before or after any step thaws to find its command done by another, and changes nothing', async () => {
+test.concurrent('a worker frozen before or after any step thaws to find its command done by another, and changes nothing', async () => {
   const endings = await staggered(4, ofItsOwn(await momentsOfWorker(world)), freezeAt)
   const wrong = endings.filter(({ ending }) => !Bun.deepMatch(once, ending))
   const missed = endings.filter(({ moment, isFrozen }) => !isFrozen && !isPoll(moment))
