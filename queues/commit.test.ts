@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { Elysia } from 'elysia'
 import { v7 as uuidv7 } from 'uuid'
+import type { Sql } from '../db/client.ts'
 import { type TestKernel, testKernel } from '../test/harness.ts'
 import { defineService } from '../workers/runtime/service.ts'
+import { createCommit } from './commit.ts'
+import { createAcceptor, createJournal } from './journal.ts'
 import { done, type Handlers, type Job, later, rejected, type Tx } from './outcome.ts'
 import { charge, payments } from './payments.ts'
+import { startTrace } from './trace.ts'
 
 // Commands that share a transaction: `paymentMethod` says how a charge ends.
 
@@ -110,6 +114,53 @@ test('one whose fence does not hold changes nothing, and the others are not held
   expect(row).toEqual({ state: 'running', worker: 'another worker' })
   await kernel.sql`delete from journal.commands where id = ${lost}`
 })
+
+test('a savepoint that could not be set takes back nothing of those before it', async () => {
+  const sql = kernel.database.sql('payments')
+  const journal = createJournal(sql, 'a worker')
+  const accept = createAcceptor(kernel.sql)
+  const actor = { id: uuidv7(), scopes: [] }
+  const claims = await Promise.all(
+    ['a', 'b', 'c'].map(async () => {
+      const id = uuidv7() // the queue is not told: nobody else claims it
+      const input = ask('pm_done')
+      await accept({ id, command: charge, input, actor, idempotency: null, traceparent: startTrace() })
+      const answer = await journal.claim(id)
+      if (answer.kind !== 'claimed') throw new Error(`${id} is ${answer.kind}`)
+      return answer.claim
+    }),
+  )
+  const commit = createCommit({ sql: failing(sql, /^savepoint/, 2), journal, newId: uuidv7 })
+  const settlements = await Promise.all(
+    claims.map(claim =>
+      commit({
+        claim,
+        command: charge,
+        effects: async tx => {
+          await write(tx, { ...claim, run: claim.fence } as unknown as Job)
+          return done({ paymentId: claim.id, status: 'captured' })
+        },
+      }),
+    ),
+  )
+  expect(settlements.map(settlement => settlement?.state)).toEqual(['succeeded', 'succeeded', 'succeeded'])
+  expect(await effectsOf(claims.map(({ id }) => id))).toHaveLength(3)
+})
+
+/** The same connections, on which the `nth` statement of this kind fails. */
+function failing(sql: Sql, kind: RegExp, nth: number): Sql {
+  let seen = 0
+  const reserve = async () => {
+    const connection = await sql.reserve()
+    const { unsafe } = connection
+    connection.unsafe = ((text: string) =>
+      unsafe(kind.test(text) && ++seen === nth ? 'select 1 / 0' : text)) as typeof unsafe
+    return connection
+  }
+  return new Proxy(sql, {
+    get: (target, name) => (name === 'reserve' ? reserve : Reflect.get(target, name)),
+  })
+}
 
 async function send(methods: readonly string[]): Promise<string[]> {
   const ready = Promise.withResolvers<void>()

@@ -79,7 +79,8 @@ async function commitAlone(
 
 /**
  * One after the other, so that each sees what those before it wrote, and each behind a savepoint, so that one that is
- * rejected or throws takes back what is its own. Throws if a fence does not hold; then each is tried alone.
+ * rejected or throws takes back what is its own. Throws if it cannot, or if a fence does not hold; then each is tried
+ * alone.
  */
 async function commitTogether(
   group: readonly Effecting[],
@@ -90,15 +91,16 @@ async function commitTogether(
     sql,
     async tx => {
       const verdicts: (() => Settlement)[] = []
-      for (const { claim, effects } of group) {
-        send(tx.unsafe('savepoint own'))
+      for (const [at, { claim, effects }] of group.entries()) {
+        const own = `own_${at}` // a name for each: where one could not be set, nobody goes back to another's
+        send(tx.unsafe(`savepoint ${own}`))
         try {
           const settlement = settlementOf(claim, await effects(tx), newId)
-          if (settlement.state === 'rejected') send(tx.unsafe('rollback to own'))
+          if (settlement.state === 'rejected') send(tx.unsafe(`rollback to ${own}`))
           settlements.push(settlement)
           verdicts.push(() => settlement)
         } catch (thrown) {
-          send(tx.unsafe('rollback to own'))
+          await tx.unsafe(`rollback to ${own}`)
           verdicts.push(() => {
             throw thrown
           })
