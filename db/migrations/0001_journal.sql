@@ -142,11 +142,30 @@ returns table (id uuid, type text, input jsonb, actor_id text, scopes text, fenc
   crashes smallint, correlation_id uuid, traceparent text, accepted_at timestamptz, now timestamptz, due_in_ms bigint)
 language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off as $$
 #variable_conflict use_column
+declare
+  moment timestamptz := clock_timestamp();
+  claimed integer;
 begin
+  -- Nearly always all of them are due and nobody's.
+  return query
+  update journal.commands c
+  set fence = c.fence + 1, state = 'running', worker = claimant, started_at = moment, because = null
+  from (
+    select c.id from journal.commands c
+    where c.id = any(ids) and c.settled_at is null and c.state <> 'running' and c.due_at <= moment
+    order by c.id for update skip locked
+  ) free
+  where c.id = any(ids) and c.id = free.id
+  returning c.id, c.type, c.input, c.actor_id, c.scopes, c.fence, c.failures, c.crashes, c.correlation_id,
+    c.traceparent, c.accepted_at, c.started_at, 0::bigint;
+  get diagnostics claimed = row_count;
+  if claimed = cardinality(ids) then return; end if;
+
   return query
   with found as materialized (
     select c.id, c.state, c.fence, c.worker, c.started_at, c.due_at, c.type from journal.commands c
     where c.id = any(ids) and c.settled_at is null
+      and (c.worker, c.started_at) is distinct from (claimant, moment)
     order by c.id for update skip locked
   ), lost as (
     insert into journal.attempts (command_id, fence, worker, started_at, outcome)
@@ -167,7 +186,8 @@ begin
   union all
   -- Locked: being settled, perhaps by a worker that stands still in the middle of it. Nobody waits for that.
   select c.id, c.type, null, null, null, null, null, null, null, null, null, null, 1000 from journal.commands c
-  where c.id = any(ids) and c.settled_at is null and not exists (select from found where found.id = c.id);
+  where c.id = any(ids) and c.settled_at is null and (c.worker, c.started_at) is distinct from (claimant, moment)
+    and not exists (select from found where found.id = c.id);
 end $$;
 
 -- Settles a batch of attempts and writes what follows from them. Answers the ids whose fence held;
