@@ -5,8 +5,8 @@ import type { Sql } from './client.ts'
 export type Tx = ISql
 
 /**
- * Runs `effects` in a transaction that ends with what `last` asks for. As `sql.begin`, in two trips less: `begin`
- * travels with the first statement, and `commit` with the last. If the last one fails, the commit undoes everything.
+ * Runs `effects` in a transaction that ends with what `last` asks for. As `sql.begin`, but `commit` travels with the
+ * last statement, so that rows are locked for a trip less. If the last one fails, the commit undoes everything.
  */
 export async function transact<T>(
   sql: Sql,
@@ -15,9 +15,9 @@ export async function transact<T>(
 ): Promise<T> {
   const connection = await sql.reserve()
   try {
-    const begun = send(connection.unsafe('begin'))
+    await connection.unsafe('begin') // waited for: without it, each effect would be a transaction of its own
     const value = await effects(connection)
-    await Promise.all([begun, send(last(connection, value)), send(connection.unsafe('commit'))])
+    await Promise.all([send(last(connection, value)), send(connection.unsafe('commit'))])
     return value
   } catch (error) {
     await send(connection.unsafe('rollback')).catch(() => {}) // a lost connection has done so itself
@@ -27,7 +27,7 @@ export async function transact<T>(
   }
 }
 
-/** Puts it on the way behind what was sent before. Whoever does not wait for the answer misses no failure: what comes after fails too. */
+/** Puts it on the way behind what was sent before. In a transaction nobody has to wait for it: if it fails, so does what comes after. */
 export function send(query: PendingQuery<Row[]>): Promise<unknown> {
   const sent = query.execute()
   sent.catch(() => {})

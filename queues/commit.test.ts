@@ -5,7 +5,7 @@ import type { Sql } from '../db/client.ts'
 import { type TestKernel, testKernel } from '../test/harness.ts'
 import { defineService } from '../workers/runtime/service.ts'
 import { createCommit } from './commit.ts'
-import { createAcceptor, createJournal } from './journal.ts'
+import { type Claim, createAcceptor, createJournal } from './journal.ts'
 import { done, type Handlers, type Job, later, rejected, type Tx } from './outcome.ts'
 import { charge, payments } from './payments.ts'
 import { startTrace } from './trace.ts'
@@ -117,19 +117,7 @@ test('one whose fence does not hold changes nothing, and the others are not held
 
 test('a savepoint that could not be set takes back nothing of those before it', async () => {
   const sql = kernel.database.sql('payments')
-  const journal = createJournal(sql, 'a worker')
-  const accept = createAcceptor(kernel.sql)
-  const actor = { id: uuidv7(), scopes: [] }
-  const claims = await Promise.all(
-    ['a', 'b', 'c'].map(async () => {
-      const id = uuidv7() // the queue is not told: nobody else claims it
-      const input = ask('pm_done')
-      await accept({ id, command: charge, input, actor, idempotency: null, traceparent: startTrace() })
-      const answer = await journal.claim(id)
-      if (answer.kind !== 'claimed') throw new Error(`${id} is ${answer.kind}`)
-      return answer.claim
-    }),
-  )
+  const { journal, claims } = await claimed(sql, 3)
   const commit = createCommit({ sql: failing(sql, /^savepoint/, 2), journal, newId: uuidv7 })
   const settlements = await Promise.all(
     claims.map(claim =>
@@ -146,6 +134,41 @@ test('a savepoint that could not be set takes back nothing of those before it', 
   expect(settlements.map(settlement => settlement?.state)).toEqual(['succeeded', 'succeeded', 'succeeded'])
   expect(await effectsOf(claims.map(({ id }) => id))).toHaveLength(3)
 })
+
+test('where a transaction could not begin, nothing is written', async () => {
+  const sql = kernel.database.sql('payments')
+  const { journal, claims } = await claimed(sql, 1)
+  const [claim] = claims as [Claim]
+  const commit = createCommit({ sql: failing(sql, /^begin/, 1), journal, newId: uuidv7 })
+  const effecting = commit({
+    claim,
+    command: charge,
+    effects: async tx => {
+      await write(tx, { ...claim, run: claim.fence } as unknown as Job)
+      return rejected('never' as never)
+    },
+  })
+  await expect(effecting).rejects.toThrow('division by zero')
+  expect(await effectsOf([claim.id])).toHaveLength(0)
+})
+
+/** Commands that are held by a worker of this test; the queue is not told, so nobody else claims them. */
+async function claimed(sql: Sql, count: number) {
+  const journal = createJournal(sql, 'a worker')
+  const accept = createAcceptor(kernel.sql)
+  const actor = { id: uuidv7(), scopes: [] }
+  const claims = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const id = uuidv7()
+      const input = ask('pm_done')
+      await accept({ id, command: charge, input, actor, idempotency: null, traceparent: startTrace() })
+      const answer = await journal.claim(id)
+      if (answer.kind !== 'claimed') throw new Error(`${id} is ${answer.kind}`)
+      return answer.claim
+    }),
+  )
+  return { journal, claims }
+}
 
 /** The same connections, on which the `nth` statement of this kind fails. */
 function failing(sql: Sql, kind: RegExp, nth: number): Sql {
