@@ -88,9 +88,7 @@ test('every folder of a service has the same rooms', () => {
     const rooms = readdirSync(join(root, 'workers', name))
     expect([
       name,
-      ...['index.ts', 'commands.ts', 'store.ts', 'routes.ts'].filter(
-        room => !rooms.includes(room),
-      ),
+      ...['index.ts', 'commands.ts', 'store.ts', 'routes.ts'].filter(room => !rooms.includes(room)),
     ]).toEqual([name])
   }
 })
