@@ -18,6 +18,9 @@ export interface Turns {
 
 /** How long everybody waits until those who run have finished, so that one may be alone. */
 const othersMs = 3_000
+/** Most commands take milliseconds, so that a turn is free again soon; some take minutes. */
+const soonMs = 200
+const lateMs = 10_000
 
 /**
  * A command that was there when a worker died is a suspect: suspects run one at a time, and one whose next crash would
@@ -46,9 +49,9 @@ export function createTurns(): Turns {
     areClosed: () => closed,
     take: async crashes => {
       if (crashes >= crashesMax) return grant(() => {}) // its handler is not called any more
-      if (closed) return { kind: 'refused', delayMs: 500 }
+      if (closed) return { kind: 'refused', delayMs: soonMs }
       if (crashes === 0) return grant(() => {})
-      if (suspectRuns) return { kind: 'refused', delayMs: 500 }
+      if (suspectRuns) return { kind: 'refused', delayMs: soonMs }
       suspectRuns = true
       closed = crashes === crashesMax - 1
       const open = () => {
@@ -56,7 +59,7 @@ export function createTurns(): Turns {
       }
       if (!closed || (await isEmpty())) return grant(open)
       open()
-      return { kind: 'refused', delayMs: 10_000 }
+      return { kind: 'refused', delayMs: lateMs }
     },
   }
 }
