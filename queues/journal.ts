@@ -86,13 +86,13 @@ const together = { sizeMax: 200, inFlightMax: 2, isOfOneItem: (error: unknown) =
 /** Accepts commands; those that arrive at about the same time share one insert. Throws if Postgres does not answer. */
 export function createAcceptor(sql: Sql): (command: NewCommand) => Promise<Accepted> {
   return batch<NewCommand, Accepted>(async commands => {
-    const rows = await sql<{ id: string; commandId: string; verdict: Accepted['kind'] }[]>`
+    const rows = await sql<{ id: string; commandId: string; verdict: 'replayed' | 'key_reused' }[]>`
         select id, command_id as "commandId", verdict from journal.accept(${json(sql, commands.map(toRow))})`
-    const verdicts = new Map(rows.map(row => [row.id, row]))
+    const known = new Map(rows.map(row => [row.id, row]))
     return commands.map(({ id }) => {
-      const row = verdicts.get(id)
-      if (!row) throw new Error(`the journal gave no verdict on command ${id}`)
-      return row.verdict === 'key_reused' ? { kind: 'key_reused' } : { kind: row.verdict, id: row.commandId }
+      const row = known.get(id)
+      if (!row) return { kind: 'accepted', id }
+      return row.verdict === 'key_reused' ? { kind: 'key_reused' } : { kind: 'replayed', id: row.commandId }
     })
   }, together)
 }

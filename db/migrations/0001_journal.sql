@@ -100,13 +100,14 @@ $$;
 -- The functions of the hot path never scan a table: a batch is taken for a hundred rows by the planner, and reading
 -- all commands once looks cheaper to it than finding a few by key, until there are very many.
 
--- Accepts a batch. Answers for each id the command that stands for it: its own, or that of an earlier
--- request with the same key ('replayed'), or none of use because that request was another ('key_reused').
+-- Accepts a batch, and answers only for those that it did not accept, because an earlier request had their key:
+-- that request's command stands for them ('replayed'), or it was another request ('key_reused').
 create function journal.accept(batch jsonb) returns table (id uuid, command_id uuid, verdict text)
 language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off as $$
-declare accepted integer;
+declare
+  accepted integer;
+  known integer;
 begin
-  return query
   with new as materialized (
     select * from jsonb_to_recordset(batch) as r(id uuid, type text, input jsonb, actor_id text, scopes text,
       key text, fingerprint text, traceparent text)
@@ -119,8 +120,7 @@ begin
   )
   insert into journal.commands as c (id, type, input, actor_id, scopes, correlation_id, traceparent, due_at)
   select new.id, new.type, new.input, new.actor_id, coalesce(new.scopes, ''), new.id, new.traceparent, now() from new
-  where new.key is null or new.id in (select keys.command_id from keys)
-  returning c.id, c.id, 'accepted';
+  where new.key is null or new.id in (select keys.command_id from keys);
 
   get diagnostics accepted = row_count;
   if accepted < jsonb_array_length(batch) then
@@ -132,6 +132,10 @@ begin
       select k.command_id, k.fingerprint from journal.idempotency_keys k
       where k.actor_id = new.actor_id and k.type = new.type and k.key = new.key and k.command_id <> new.id offset 0
     ) k;
+    get diagnostics known = row_count;
+    if accepted + known <> jsonb_array_length(batch) then
+      raise exception 'a key was forgotten while it was asked for';  -- tried again, it is new
+    end if;
   end if;
 end $$;
 
