@@ -8,6 +8,7 @@ import { createAcceptor } from '../../queues/journal.ts'
 import { charge } from '../../queues/payments.ts'
 import type { RedisSettings } from '../../queues/redis.ts'
 import { commands } from '../../queues/registry.ts'
+import type { Env } from '../../queues/settings.ts'
 import { startTrace } from '../../queues/trace.ts'
 import type { ServiceModule } from '../../workers/runtime/service.ts'
 import { startServices } from '../../workers/runtime/start.ts'
@@ -28,8 +29,12 @@ export interface World {
   readonly sql: Sql
   /** Accepts a charge with that behaviour and tells the queue, as the edge does. Throws if Postgres does not answer. */
   readonly send: (behaviour: Behaviour, measureMs?: number, id?: string) => Promise<string>
-  /** The same for another command. */
-  readonly ask: <C extends Command>(command: C, input: InputOf<C>, id?: string) => Promise<string>
+  /** The same for another command; somebody asks, if it is not said who. */
+  readonly ask: <C extends Command>(
+    command: C,
+    input: InputOf<C>,
+    who?: { readonly id?: string; readonly actorId?: string },
+  ) => Promise<string>
   /** What became of a command. */
   readonly ending: (id: string) => Promise<Ending>
   /** Waits until these commands and all that follows from them in this service are settled. */
@@ -37,7 +42,7 @@ export interface World {
   /** Starts a worker process; `through` are other addresses of its servers. */
   readonly worker: (env?: Record<string, string>, through?: Partial<Servers>) => Promise<Child>
   /** Services at work in this process; `through` as above. */
-  readonly start: (modules: readonly ServiceModule[], through?: Partial<Servers>) => Promise<void>
+  readonly start: (modules: readonly ServiceModule[], through?: Partial<Servers>, env?: Env) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -72,12 +77,12 @@ export async function openWorld({ databaseUrl, redisUrl }: Servers): Promise<Wor
   const accept = createAcceptor(sql)
   const enqueuer = createEnqueuer(redis, testLog)
   const closing: (() => Promise<void>)[] = []
-  const ask: World['ask'] = async (command, input, id = uuidv7()) => {
+  const ask: World['ask'] = async (command, input, { id = uuidv7(), actorId = uuidv7() } = {}) => {
     await accept({
       id,
       command,
       input,
-      actor: { id: uuidv7(), scopes: [] },
+      actor: { id: actorId, scopes: [] },
       idempotency: null,
       traceparent: startTrace(),
     })
@@ -89,7 +94,7 @@ export async function openWorld({ databaseUrl, redisUrl }: Servers): Promise<Wor
     redis,
     sql,
     ask,
-    send: (behaviour, measureMs = 100, id) => ask(charge, chargeOf(behaviour, measureMs), id),
+    send: (behaviour, measureMs = 100, id = uuidv7()) => ask(charge, chargeOf(behaviour, measureMs), { id }),
     ending: async id => {
       const [row] = await sql<Ending[]>`
         select state, failures, crashes,
@@ -116,13 +121,13 @@ export async function openWorld({ databaseUrl, redisUrl }: Servers): Promise<Wor
         QUEUE_PREFIX: redis.prefix,
         ...env,
       }),
-    start: async (modules, through = {}) => {
+    start: async (modules, through = {}, env = {}) => {
       const there = { ...redis, url: through.redisUrl ?? redisUrl }
       const own = createEnqueuer(there, testLog)
       const services = await startServices(modules, {
         databaseUrl: through.databaseUrl ?? url,
         redis: there,
-        env: {},
+        env,
         log: testLog,
         enqueuer: own,
       })
