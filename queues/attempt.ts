@@ -4,7 +4,7 @@ import type { Command } from './command.ts'
 import type { Commit } from './commit.ts'
 import type { Claim, Journal, Settlement } from './journal.ts'
 import type { Handler, Job } from './outcome.ts'
-import { failed, Interrupted, InvalidInput, Poison, settlementOf } from './settlement.ts'
+import { aborted, failed, Interrupted, InvalidInput, Poison, settlementOf } from './settlement.ts'
 import { crashesMax } from './turns.ts'
 
 export interface AttemptDeps {
@@ -49,7 +49,7 @@ async function perform(
   deps: AttemptDeps,
 ): Promise<Settlement | null> {
   const returned = await handler(toJob(claim, signal))
-  if (typeof returned === 'function') return deps.commit({ claim, command, effects: returned })
+  if (typeof returned === 'function') return deps.commit({ claim, command, effects: returned, signal })
   return settle(deps.journal, settlementOf(claim, returned, deps.newId))
 }
 
@@ -66,9 +66,6 @@ const toJob = (claim: Claim, signal: AbortSignal): Job => ({
   traceparent: claim.traceparent,
   signal,
 })
-
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
 
 function refusePoison(claim: Claim, command: Command): void {
   if (claim.crashes >= crashesMax) throw new Poison(`${claim.crashes} workers died while they worked on it`)

@@ -124,6 +124,7 @@ test('a savepoint that could not be set takes back nothing of those before it', 
       commit({
         claim,
         command: charge,
+        signal: new AbortController().signal,
         effects: async tx => {
           await write(tx, { ...claim, run: claim.fence } as unknown as Job)
           return done({ paymentId: claim.id, status: 'captured' })
@@ -143,6 +144,7 @@ test('where a transaction could not begin, nothing is written', async () => {
   const effecting = commit({
     claim,
     command: charge,
+    signal: new AbortController().signal,
     effects: async tx => {
       await write(tx, { ...claim, run: claim.fence } as unknown as Job)
       return rejected('never' as never)

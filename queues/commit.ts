@@ -1,5 +1,5 @@
 import { isAway, type Sql } from '../db/client.ts'
-import { send, transact } from '../db/transaction.ts'
+import { send, type Tx, transact } from '../db/transaction.ts'
 import { batch } from './batch.ts'
 import type { Command } from './command.ts'
 import {
@@ -11,13 +11,15 @@ import {
   settleShared,
 } from './journal.ts'
 import type { Effects } from './outcome.ts'
-import { settlementOf } from './settlement.ts'
+import { aborted, settlementOf } from './settlement.ts'
 
 /** What a handler answered when it wants to write. */
 export interface Effecting {
   readonly claim: Claim
   readonly command: Command
   readonly effects: Effects<Command>
+  /** Ends when the attempt does: its effects are waited for no longer, lest they hold up whatever comes next. */
+  readonly signal: AbortSignal
 }
 
 /**
@@ -55,7 +57,7 @@ const only = async (group: readonly Effecting[], deps: CommitDeps) => {
 }
 
 async function commitAlone(
-  { claim, effects }: Effecting,
+  effecting: Effecting,
   { sql, journal, newId }: CommitDeps,
 ): Promise<Settlement | null> {
   const verdict: { rejected: Settlement | null } = { rejected: null }
@@ -63,7 +65,7 @@ async function commitAlone(
     return await transact(
       sql,
       async tx => {
-        const settlement = settlementOf(claim, await effects(tx), newId)
+        const settlement = await carryOut(effecting, tx, newId)
         if (settlement.state !== 'rejected') return settlement
         verdict.rejected = settlement
         throw new Error('rejected') // rolls the effects back
@@ -91,11 +93,11 @@ async function commitTogether(
     sql,
     async tx => {
       const verdicts: (() => Settlement)[] = []
-      for (const [at, { claim, effects }] of group.entries()) {
+      for (const [at, effecting] of group.entries()) {
         const own = `own_${at}` // a name for each: where one could not be set, nobody goes back to another's
         send(tx.unsafe(`savepoint ${own}`))
         try {
-          const settlement = settlementOf(claim, await effects(tx), newId)
+          const settlement = await carryOut(effecting, tx, newId)
           if (settlement.state === 'rejected') send(tx.unsafe(`rollback to ${own}`))
           settlements.push(settlement)
           verdicts.push(() => settlement)
@@ -110,4 +112,12 @@ async function commitTogether(
     },
     tx => settleShared(tx, settlements),
   )
+}
+
+async function carryOut(
+  { claim, effects, signal }: Effecting,
+  tx: Tx,
+  newId: () => string,
+): Promise<Settlement> {
+  return settlementOf(claim, await Promise.race([effects(tx), aborted(signal)]), newId)
 }

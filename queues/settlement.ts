@@ -23,6 +23,13 @@ export class Interrupted extends Error {
   }
 }
 
+/** Rejects with the reason once the attempt is ended. */
+export const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+
 const plain = {
   result: null,
   error: null,

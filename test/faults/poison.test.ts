@@ -75,6 +75,10 @@ describe.concurrent('a command that can never succeed becomes a dead letter, and
     const spent = await shop.world.sql`select from journal.commands
       where type = 'payments.charge' and state = 'succeeded' and failures > 1`
     expect(spent.count).toBe(0)
+
+    const later = await shop.sendMany(40, 'pm_effect')
+    await shop.world.settled(later)
+    expect(await shop.others(later, { ...once, failures: 0 })).toEqual([]) // it holds up nobody any more
     expect(shop.deaths()).toBe(0)
   })
 
