@@ -1,5 +1,5 @@
 import { isAway, type Sql } from '../db/client.ts'
-import { send, type Tx, transact } from '../db/transaction.ts'
+import { type Tx, transact } from '../db/transaction.ts'
 import { batch } from './batch.ts'
 import type { Command } from './command.ts'
 import {
@@ -80,38 +80,23 @@ async function commitAlone(
 }
 
 /**
- * One after the other, so that each sees what those before it wrote, and each behind a savepoint, so that one that is
- * rejected or throws takes back what is its own. Throws if it cannot, or if a fence does not hold; then each is tried
- * alone.
+ * All or none: their statements travel together. Throws if one of them is rejected, throws, or has lost its fence;
+ * then each is tried alone.
  */
 async function commitTogether(
   group: readonly Effecting[],
   { sql, newId }: CommitDeps,
 ): Promise<(() => Settlement)[]> {
-  const settlements: Settlement[] = []
-  return transact(
+  const settlements = await transact(
     sql,
     async tx => {
-      const verdicts: (() => Settlement)[] = []
-      for (const [at, effecting] of group.entries()) {
-        const own = `own_${at}` // a name for each: where one could not be set, nobody goes back to another's
-        send(tx.unsafe(`savepoint ${own}`))
-        try {
-          const settlement = await carryOut(effecting, tx, newId)
-          if (settlement.state === 'rejected') send(tx.unsafe(`rollback to ${own}`))
-          settlements.push(settlement)
-          verdicts.push(() => settlement)
-        } catch (thrown) {
-          await tx.unsafe(`rollback to ${own}`)
-          verdicts.push(() => {
-            throw thrown
-          })
-        }
-      }
-      return verdicts
+      const settlements = await Promise.all(group.map(effecting => carryOut(effecting, tx, newId)))
+      if (settlements.some(({ state }) => state === 'rejected')) throw new Error('one of them was rejected')
+      return settlements
     },
-    tx => settleShared(tx, settlements),
+    settleShared,
   )
+  return settlements.map(settlement => () => settlement)
 }
 
 async function carryOut(
