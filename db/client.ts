@@ -10,13 +10,22 @@ export interface ConnectOptions {
   readonly max?: number
   /** Shown in pg_stat_activity. */
   readonly name?: string
+  /**
+   * How long a query may wait without a byte from Postgres, in milliseconds; 0 is for ever. Then its connection is given up: whatever
+   * took the other end away may never say so. A statement that takes longer is lost with it.
+   */
+  readonly silenceMs?: number
 }
 
 /** A pool that survives a restart of Postgres: a query fails at once, the next one finds a new connection. */
-export const connect = (url: string, { role, max = 8, name = 'waybill' }: ConnectOptions = {}): Sql =>
+export const connect = (
+  url: string,
+  { role, max = 8, name = 'waybill', silenceMs = 20_000 }: ConnectOptions = {},
+): Sql =>
   postgres<Record<string, PostgresType>>(url, {
     max,
     connect_timeout: 5,
+    silence_timeout: silenceMs / 1_000,
     idle_timeout: 0,
     backoff: attempt => Math.min(0.05 * 2 ** attempt, 1),
     types: { bigint: int8 },

@@ -17,7 +17,7 @@ interface Migration {
  * Safe to run twice, and by several processes at once. Refuses a file that was changed after it was applied.
  */
 export async function migrate(url: string): Promise<readonly string[]> {
-  const sql = connect(url, { max: 1, name: 'waybill-migrate' })
+  const sql = connect(url, { max: 1, name: 'waybill-migrate', silenceMs: 0 })
   try {
     await sql`select pg_advisory_lock(${lockId})`
     const known = await readApplied(sql)

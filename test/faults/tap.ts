@@ -46,6 +46,8 @@ export interface Tap {
   /** Called at the moment that `judge` chose. The connection stands still from then on. */
   strike: (held: Held) => void
   readonly cutAll: () => void
+  /** Lets the connections of this moment fall silent, and later ones not. Answers how many. */
+  readonly holdAll: () => number
   readonly close: () => void
 }
 
@@ -54,22 +56,26 @@ export async function openTap(serverUrl: string): Promise<Tap> {
   const url = new URL(serverUrl)
   const isRedis = url.protocol.startsWith('redis')
   const target = { host: url.hostname, port: Number(url.port) }
-  const connections = new Set<() => void>()
+  const connections = new Set<Spliced>()
   const server = createServer(socket => {
-    const cut = splice(socket, connect(target), isRedis ? redisWire() : postgresWire(), tap)
-    connections.add(cut)
-    socket.once('close', () => connections.delete(cut))
+    const spliced = splice(socket, connect(target), isRedis ? redisWire() : postgresWire(), tap)
+    connections.add(spliced)
+    socket.once('close', () => connections.delete(spliced))
   })
   await new Promise<void>(listening => server.listen(0, '127.0.0.1', listening))
   url.port = String((server.address() as { port: number }).port)
   const cutAll = () => {
-    for (const cut of connections) cut()
+    for (const { cut } of connections) cut()
   }
   const tap: Tap = {
     url: url.href,
     judge: () => 'pass',
     strike: held => held.cut(),
     cutAll,
+    holdAll: () => {
+      for (const { hold } of connections) hold()
+      return connections.size
+    },
     close: () => {
       server.close()
       cutAll()
@@ -78,8 +84,13 @@ export async function openTap(serverUrl: string): Promise<Tap> {
   return tap
 }
 
-/** Joins both ends, request by request. Answers how to cut them. */
-function splice(near: Socket, far: Socket, wire: Protocol, tap: Tap): () => void {
+interface Spliced {
+  readonly cut: () => void
+  readonly hold: () => void
+}
+
+/** Joins both ends, request by request. */
+function splice(near: Socket, far: Socket, wire: Protocol, tap: Tap): Spliced {
   const requests: Request[] = []
   const replies: Reply[] = []
   let isHeld = false
@@ -147,5 +158,10 @@ function splice(near: Socket, far: Socket, wire: Protocol, tap: Tap): () => void
     one.on('error', cut)
     one.on('close', () => other.end()) // after what was written: a server says why it goes
   }
-  return cut
+  return {
+    cut,
+    hold: () => {
+      isHeld = true
+    },
+  }
 }
