@@ -119,3 +119,21 @@ test('the pool is whole again after Postgres was away', async () => {
   await away.end({ timeout: 1 })
   bridge.close()
 })
+
+test('an effect that is late writes nothing behind the rollback', async () => {
+  const failed = Promise.withResolvers<void>()
+  const late: Promise<unknown>[] = []
+  const transaction = transact(
+    sql,
+    async tx => {
+      await note(tx, 'first')
+      late.push(failed.promise.then(() => note(tx, 'late')))
+      queueMicrotask(failed.resolve)
+      throw new Error('another effect failed')
+    },
+    tx => note(tx, 'last'),
+  )
+  await expect(transaction).rejects.toThrow('another effect failed')
+  await expect(Promise.all(late)).rejects.toThrow('the transaction has ended')
+  expect(await notes()).toEqual([])
+})
