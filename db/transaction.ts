@@ -6,7 +6,8 @@ export type Tx = ISql
 
 /**
  * Runs `effects` in a transaction that ends with what `last` asks for. As `sql.begin`, but `commit` travels with the
- * last statement, so that rows are locked for a trip less. If the last one fails, the commit undoes everything.
+ * last statement, so that rows are locked for a trip less. If the last one fails, the commit undoes everything; it must not
+ * be able to fail before it is sent, so its parameters are plain text.
  */
 export async function transact<T>(
   sql: Sql,

@@ -44,6 +44,10 @@ const endings: Record<
     if (job.run === 1) await write(tx, job) // a duplicate key: Postgres aborts what follows
     return done({ paymentId: job.id, status: 'captured' })
   },
+  pm_unwritable: async job => async tx => {
+    await write(tx, job)
+    return done({ paymentId: job.run === 1 ? (1n as unknown as string) : job.id, status: 'captured' })
+  },
   pm_superseded: async job => async tx => {
     await write(tx, job)
     if (job.run === 1) await kernel.sql`select * from journal.claim(${[job.id]}::uuid[], 'another worker')`
@@ -88,11 +92,19 @@ test('each has its own ending, and takes back what is its own', async () => {
     'pm_later',
     'pm_throws',
     'pm_fails',
+    'pm_unwritable',
   ]).flat()
   const ids = await sendTogether(methods)
   const runs = Map.groupBy(await effectsOf(ids), row => row.command)
   const found = ids.map((id, at) => [methods[at], (runs.get(id) ?? []).map(row => row.run)])
-  const expected = { pm_done: [1], pm_rejected: [], pm_later: [1, 2], pm_throws: [2], pm_fails: [2] }
+  const expected = {
+    pm_done: [1],
+    pm_rejected: [],
+    pm_later: [1, 2],
+    pm_throws: [2],
+    pm_fails: [2],
+    pm_unwritable: [2],
+  }
   expect(found).toEqual(methods.map(method => [method, expected[method as keyof typeof expected]]))
 
   const states = await kernel.sql<{ id: string; state: string; failures: number }[]>`
@@ -100,7 +112,7 @@ test('each has its own ending, and takes back what is its own', async () => {
   for (const { id, state, failures } of states) {
     const method = methods[ids.indexOf(id)]
     expect(state).toBe(method === 'pm_rejected' ? 'rejected' : 'succeeded')
-    expect(failures).toBe(method === 'pm_throws' || method === 'pm_fails' ? 1 : 0)
+    expect(failures).toBe(['pm_throws', 'pm_fails', 'pm_unwritable'].includes(method ?? '') ? 1 : 0)
   }
 })
 

@@ -180,17 +180,20 @@ export function createJournal(sql: Sql, workerName: string): Journal {
   }
 }
 
-/** Settles in the transaction of the effects, as its last statement. Fails if the fence does not hold. */
+/**
+ * Settles in the transaction of the effects, as its last statement. Fails if the fence does not hold. The settlement is
+ * text before anything is sent: if it could fail to be written on the way, the commit behind it would keep the effects.
+ */
 export function settleEffects(tx: Tx, settlement: Settlement) {
-  const { id, fence, state, result, because, delayMs, consequences } = settlement
-  const { commands, events } = toConsequenceRows(consequences)
-  return tx`select journal.settle_effects(${id}, ${fence}, ${state}, ${json(tx, result)}, ${because}, ${delayMs},
-    ${commands.length > 0 ? json(tx, commands) : null}, ${events.length > 0 ? json(tx, events) : null})`
+  const text = JSON.stringify(toSettlementRow(settlement))
+  return tx`select journal.settle_effects(${text}::text::jsonb)`
 }
 
 /** The same for several commands that share a transaction. Fails if one of the fences does not hold. */
-export const settleShared = (tx: Tx, settlements: readonly Settlement[]) =>
-  tx`select journal.settle_shared(${json(tx, settlements.map(toSettlementRow))})`
+export function settleShared(tx: Tx, settlements: readonly Settlement[]) {
+  const text = JSON.stringify(settlements.map(toSettlementRow))
+  return tx`select journal.settle_shared(${text}::text::jsonb)`
+}
 
 /** Whether another worker has taken the command over. */
 export const isSuperseded = (error: unknown): boolean =>
@@ -248,12 +251,8 @@ async function settle(sql: Sql, settlements: readonly Settlement[]): Promise<rea
 const toSettlementRow = ({ delayMs, consequences, ...settlement }: Settlement) => ({
   ...settlement,
   delay_ms: delayMs,
-  ...toConsequenceRows(consequences),
-})
-
-const toConsequenceRows = ({ commands, events }: Consequences) => ({
-  events,
-  commands: commands.map(({ eventId, delayMs, ...command }) => ({
+  events: consequences.events,
+  commands: consequences.commands.map(({ eventId, delayMs, ...command }) => ({
     ...command,
     event_id: eventId,
     delay_ms: delayMs,

@@ -242,41 +242,42 @@ end $$;
 
 -- Settles one attempt in the transaction of its effects; it succeeded, or waits. Raises WB001 if the fence does not
 -- hold, so that the commit that follows undoes the effects.
-create function journal.settle_effects(id uuid, fence integer, new_state journal.state, result jsonb, because text,
-  delay_ms bigint, follow jsonb, emit jsonb) returns void
+create function journal.settle_effects(settlement jsonb) returns void
 language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off as $$
-#variable_conflict use_column
-declare held record;
+declare
+  given record;
+  held record;
 begin
+  select * into given from jsonb_to_record(settlement) as g(id uuid, fence integer, state journal.state, result jsonb,
+    because text, delay_ms bigint, commands jsonb, events jsonb);
   update journal.commands c
-  set state = new_state,
-      result = settle_effects.result,
-      because = settle_effects.because,
-      due_at = case when delay_ms is null then c.due_at
-                    else clock_timestamp() + delay_ms * interval '1 millisecond' end,
-      settled_at = case when new_state = 'succeeded' then clock_timestamp() end
-  where c.id = settle_effects.id and c.fence = settle_effects.fence and c.state = 'running'
-  returning c.worker, c.started_at, c.actor_id, c.correlation_id into held;
+  set state = given.state,
+      result = given.result,
+      because = given.because,
+      due_at = case when given.delay_ms is null then c.due_at
+                    else clock_timestamp() + given.delay_ms * interval '1 millisecond' end,
+      settled_at = case when given.state = 'succeeded' then clock_timestamp() end
+  where c.id = given.id and c.fence = given.fence and c.state = 'running'
+  returning c.id, c.fence, c.worker, c.started_at, c.actor_id, c.correlation_id into held;
   if not found then
     raise exception 'another worker has taken the command over' using errcode = 'WB001';
   end if;
-  if new_state <> 'succeeded' then
+  if given.state <> 'succeeded' then
     insert into journal.attempts (command_id, fence, worker, started_at, ended_at, outcome)
-    values (settle_effects.id, settle_effects.fence, held.worker, held.started_at, clock_timestamp(),
-            new_state::text::journal.outcome);
+    values (held.id, held.fence, held.worker, held.started_at, clock_timestamp(), given.state::text::journal.outcome);
   end if;
-  if follow is not null then
+  if given.commands <> '[]' then
     insert into journal.commands
       (id, type, input, actor_id, parent_id, event_id, correlation_id, traceparent, due_at)
-    select new.id, new.type, new.input, held.actor_id, settle_effects.id, new.event_id, held.correlation_id,
+    select new.id, new.type, new.input, held.actor_id, held.id, new.event_id, held.correlation_id,
            new.traceparent, now() + coalesce(new.delay_ms, 0) * interval '1 millisecond'
-    from jsonb_to_recordset(follow)
+    from jsonb_to_recordset(given.commands)
       as new(id uuid, type text, input jsonb, event_id uuid, traceparent text, delay_ms bigint);
   end if;
-  if emit is not null then
+  if given.events <> '[]' then
     insert into journal.events (id, type, payload, command_id, correlation_id)
-    select new.id, new.type, new.payload, settle_effects.id, held.correlation_id
-    from jsonb_to_recordset(emit) as new(id uuid, type text, payload jsonb);
+    select new.id, new.type, new.payload, held.id, held.correlation_id
+    from jsonb_to_recordset(given.events) as new(id uuid, type text, payload jsonb);
   end if;
 end $$;
 
