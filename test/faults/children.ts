@@ -77,14 +77,25 @@ export async function keepAlive(start: () => Promise<Child>): Promise<Supervisor
   let child = await start()
   let deaths = 0
   let isStopping = false
+  const startAgain = async (): Promise<Child> => {
+    for (;;) {
+      try {
+        return await start()
+      } catch (error) {
+        if (isStopping) throw error
+        await Bun.sleep(200) // what it needs may be away
+      }
+    }
+  }
   const watch = (async () => {
     for (;;) {
       await child.ended
       if (isStopping) return
       deaths++
-      child = await start()
+      child = await startAgain()
+      if (isStopping) child.kill('SIGKILL')
     }
-  })()
+  })().catch(() => {})
   return {
     deaths: () => deaths,
     stop: async () => {
