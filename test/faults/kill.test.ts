@@ -42,22 +42,22 @@ const known = [
   'redis addStandardJob',
 ]
 
-test('a worker killed before and after each step: one effect, one of all that follows, in under 15 s', async () => {
+test.concurrent('a worker killed before and after each step: one effect, one of all that follows, in under 15 s', async () => {
   expect(payments.lockMs).toBe(10_000)
   const moments = ofItsOwn(await momentsOfWorker(world))
   expect(moments.map(nameOf)).toEqual(
     expect.arrayContaining(known.flatMap(step => [`before ${step}`, `after ${step}`])),
   )
-  const endings = await staggered(4, moments, moment => dieAt(moment, 1))
+  const endings = await staggered(3, moments, moment => dieAt(moment, 1))
   const missed = endings.filter(({ moment, died }) => !died && !isPoll(moment))
   expect({ ...faultsOf(endings), missed }).toEqual({ wrong: [], late: [], missed: [] })
 })
 
-test('the same in the middle of eight commands at once, some of which share a transaction', async () => {
-  const moments = ofEachKind(await momentsOfWorker(world, 8)).filter(
-    ({ step }) => step.startsWith('postgres') && !/savepoint own_[1-9]/.test(step),
+test.concurrent('the same in the middle of eight commands at once, some of which share a transaction', async () => {
+  const moments = ofEachKind(await momentsOfWorker(world, 8)).filter(({ step }) =>
+    /^postgres (claim|savepoint own_0|settle_shared|commit)$/.test(step),
   )
-  const endings = await staggered(4, moments, moment => dieAt(moment, 8))
+  const endings = await staggered(3, moments, moment => dieAt(moment, 8))
   expect(faultsOf(endings)).toEqual({ wrong: [], late: [] })
   const names = endings.filter(({ died }) => died).map(({ moment }) => nameOf(moment))
   expect(names).toEqual(

@@ -26,7 +26,7 @@ export interface Scene {
 /** Locks end soon here, so that the tests need not wait for as long as people may. */
 export const lockMs = 2_000
 const everyMs = 20
-const atOnce = 3
+const atOnce = 2
 
 /** Two worker processes and a stream of commands, a fault in the middle of it, and then every promise is looked at. */
 export async function underLoad(
