@@ -16,6 +16,7 @@ export const failFastRedis = (url: string, log: Logger): Redis =>
       connectTimeout: 1_000,
       commandTimeout: 1_000,
       retryStrategy: attempt => Math.min(50 * 2 ** attempt, 1_000),
+      reconnectOnError: leaveReplica,
     }),
     'producer',
     log,
@@ -27,10 +28,14 @@ export const patientRedis = (url: string, log: Logger): Redis =>
     new Redis(url, {
       maxRetriesPerRequest: null,
       retryStrategy: attempt => Math.min(50 * 2 ** attempt, 1_000),
+      reconnectOnError: leaveReplica,
     }),
     'worker',
     log,
   )
+
+/** After a failover the old server may still answer, and take no writes: find the new one, and ask that. */
+const leaveReplica = (error: Error): 2 | false => (error.message.startsWith('READONLY') ? 2 : false)
 
 /** Says once that Redis went away, and once that it is back. */
 function named(redis: Redis, use: string, log: Logger): Redis {

@@ -4,6 +4,7 @@ import type { Server } from '../../deploy/local/server.ts'
 import { endChildren } from './children.ts'
 import { lockMs, type Scene, underLoad } from './load.ts'
 import { startPrivatePostgres, startPrivateRedis } from './servers.ts'
+import { openTap } from './tap.ts'
 
 let postgres: Server
 beforeAll(async () => {
@@ -50,6 +51,35 @@ describe.concurrent('under load, all that was accepted is worked, once, when Red
         select sum(fence) as count from journal.commands where id = any(${slow}::uuid[])`
       expect(runs?.count).toBe(slow.length)
     }))
+
+  test('is full, and then is not', () =>
+    withRedis(async ({ load }, redis) => {
+      const client = new Redis(redis.url)
+      await client.config('SET', 'maxmemory', '1mb')
+      await load.more(200)
+      await Bun.sleep(1_000)
+      await client.config('SET', 'maxmemory', '0')
+      client.disconnect()
+    }))
+
+  test('fails over to another, and the old one, still connected, may only be read', async () => {
+    const [old, next] = await Promise.all([startPrivateRedis(), startPrivateRedis()])
+    const address = await openTap(old.url)
+    const load = await underLoad({ postgres, redis: { ...old, url: address.url } }, async ({ load }) => {
+      const [client, other] = [new Redis(old.url), new Redis(next.url)]
+      const { password } = new URL(old.url)
+      await other.config('SET', 'requirepass', password)
+      await client.config('SET', 'masterauth', password)
+      address.leadTo(next.port)
+      await client.replicaof('127.0.0.1', next.port)
+      client.disconnect()
+      other.disconnect()
+      await load.more(100)
+    })
+    expect(load.refused).toEqual([])
+    address.close()
+    await Promise.all([old.stop(), next.stop()])
+  })
 
   test('is wiped while it stands still, and all workers die', () =>
     withRedis(async ({ workers, hire }, redis) => {

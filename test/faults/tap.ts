@@ -46,6 +46,8 @@ export interface Tap {
   /** Called at the moment that `judge` chose. The connection stands still from then on. */
   strike: (held: Held) => void
   readonly cutAll: () => void
+  /** New connections go to another server; those of this moment stay. */
+  readonly leadTo: (port: number) => void
   /** Lets the connections of this moment fall silent, and later ones not. Answers how many. */
   readonly holdAll: () => number
   readonly close: () => void
@@ -72,6 +74,9 @@ export async function openTap(serverUrl: string): Promise<Tap> {
     judge: () => 'pass',
     strike: held => held.cut(),
     cutAll,
+    leadTo: port => {
+      target.port = port
+    },
     holdAll: () => {
       for (const { hold } of connections) hold()
       return connections.size
