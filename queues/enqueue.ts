@@ -11,7 +11,7 @@ export interface Enqueuer {
   readonly add: (commands: readonly Enqueued[]) => void
   /** The same, waiting until Redis has answered or failed to. */
   readonly addNow: (commands: readonly Enqueued[]) => Promise<void>
-  /** Removes jobs that are in the queue's memory and in none of its lists: they would block their own return. */
+  /** Removes jobs that the queue remembers and will give to nobody: they would block their own return. */
   readonly dropStrays: (commands: readonly Pick<Enqueued, 'id' | 'type'>[]) => Promise<void>
   /** True once after Redis did not take something, and for one of all processes after it came back empty. */
   readonly missed: () => Promise<boolean>
@@ -64,7 +64,8 @@ export function createEnqueuer(settings: RedisSettings, log: Logger): Enqueuer {
     dropStrays: async commands => {
       const strays = commands.map(async ({ id, type }) => {
         const queue = queues.get(serviceOf(type))
-        if ((await queue?.getJobState(id)) === 'unknown') await queue?.remove(id)
+        const state = await queue?.getJobState(id)
+        if (state === 'unknown' || state === 'failed' || state === 'completed') await queue?.remove(id)
       })
       await Promise.all(strays)
     },

@@ -227,11 +227,15 @@ test('what Redis forgets is worked all the same, once', async () => {
   redis.disconnect()
 })
 
-test('a job that the queue holds in none of its lists is given again', async () => {
+test.each([
+  'none of its lists',
+  'that of the failed', // as after Postgres came back from a backup that does not know that it died
+])('a job that the queue holds in %s is given again', async list => {
   behave('stray', async job => done({ paymentId: job.id, status: 'captured' }))
   const redis = new Redis(kernel.redis.url)
   const [id, input] = [uuidv7(), ask('stray')]
   await redis.hset(`${kernel.redis.prefix}:payments:${id}`, { name: 'payments.charge', data: '{}' })
+  if (list === 'that of the failed') await redis.zadd(`${kernel.redis.prefix}:payments:failed`, Date.now(), id)
   await kernel.sql`select journal.write_commands(${kernel.sql.json([
     { id, type: 'payments.charge', input, correlation_id: id, traceparent: startTrace(), delay_ms: -21_000 },
   ])})`
