@@ -235,7 +235,8 @@ test.each([
   const redis = new Redis(kernel.redis.url)
   const [id, input] = [uuidv7(), ask('stray')]
   await redis.hset(`${kernel.redis.prefix}:payments:${id}`, { name: 'payments.charge', data: '{}' })
-  if (list === 'that of the failed') await redis.zadd(`${kernel.redis.prefix}:payments:failed`, Date.now(), id)
+  if (list === 'that of the failed')
+    await redis.zadd(`${kernel.redis.prefix}:payments:failed`, Date.now(), id)
   await kernel.sql`select journal.write_commands(${kernel.sql.json([
     { id, type: 'payments.charge', input, correlation_id: id, traceparent: startTrace(), delay_ms: -21_000 },
   ])})`
