@@ -34,9 +34,15 @@ export const connect = (
       application_name: name,
       // A process that stands still inside a transaction must not hold its locks for ever.
       idle_in_transaction_session_timeout: idleInTransactionMs,
-      ...(role && { role }),
+      ...(role && { role, ...fewRowsByKey }),
     },
   })
+
+/**
+ * What a service asks touches a few rows by key. Postgres cannot know: it takes a batch for a hundred rows, and keeps
+ * plans that it made while the tables were small, which then read them from end to end.
+ */
+const fewRowsByKey = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' }
 
 const idleInTransactionMs = 10_000
 

@@ -1,3 +1,6 @@
+import { isAway } from '../db/client.ts'
+import type { Tx } from '../db/transaction.ts'
+
 export interface BatchOptions {
   /** Items that one call of `work` takes at the most. */
   readonly sizeMax: number
@@ -60,4 +63,27 @@ export function batch<Item, Answer>(
       waiting.push({ item, resolve, reject })
       schedule()
     })
+}
+
+/** Joins calls of this process into statements; one that Postgres refuses, rather than leaves unanswered, is tried item by item. */
+export const oneStatement = <Item, Answer>(
+  work: (items: readonly Item[]) => Promise<readonly Answer[]>,
+): ((item: Item) => Promise<Answer>) =>
+  batch(work, { sizeMax: 200, inFlightMax: 1, isOfOneItem: error => !isAway(error) })
+
+/** Joins calls that are made in one transaction, by the commands that share it, into one statement. */
+export function oneStatementPerTransaction<Item, Answer>(
+  work: (tx: Tx, items: readonly Item[]) => Promise<readonly Answer[]>,
+): (tx: Tx, item: Item) => Promise<Answer> {
+  const open = new WeakMap<Tx, (item: Item) => Promise<Answer>>()
+  const joining = (tx: Tx) => {
+    const joined = batch((items: readonly Item[]) => work(tx, items), {
+      sizeMax: 200,
+      inFlightMax: 1,
+      isOfOneItem: () => false, // after a failure, its transaction takes no more statements
+    })
+    open.set(tx, joined)
+    return joined
+  }
+  return (tx, item) => (open.get(tx) ?? joining(tx))(item)
 }

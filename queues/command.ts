@@ -50,8 +50,8 @@ export interface CommandSpec<
   /** A handler that runs longer is aborted, and the attempt counts as failed. */
   readonly timeoutMs: number
   /**
-   * True if its effects touch no row that those of another command touch. Then commands that are worked at the same
-   * time share a transaction, which costs a third. Else they have to wait for each other's rows, and might for ever.
+   * True if commands of this type that are worked at the same time may share a transaction: rows that several of them
+   * want are locked by one statement for all (`oneStatementPerTransaction`), in one order. It costs a third.
    */
   readonly sharesTransaction?: boolean
   /** Present if people may ask for it over HTTP. */

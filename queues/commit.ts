@@ -38,16 +38,21 @@ interface CommitDeps {
 const sizeMax = 25
 
 export function createCommit(deps: CommitDeps): Commit {
-  const shared = batch<Effecting, () => Settlement | null>(
-    async group => (group.length === 1 ? [await only(group, deps)] : commitTogether(group, deps)),
-    { sizeMax, inFlightMax: 1, isOfOneItem: error => !isAway(error) },
-  )
+  const perCommand = new Map<Command, (effecting: Effecting) => Promise<() => Settlement | null>>()
+  const sharing = (command: Command) => {
+    const shared = batch<Effecting, () => Settlement | null>(
+      async group => (group.length === 1 ? [await only(group, deps)] : commitTogether(group, deps)),
+      { sizeMax, inFlightMax: 1, isOfOneItem: error => !isAway(error) },
+    )
+    perCommand.set(command, shared)
+    return shared
+  }
   return async effecting => {
     const { command, claim } = effecting
     // What may have killed a worker, or failed by itself or by another's hanging, shares nothing: it would do so again.
     const isSuspect = claim.crashes > 0 || claim.failures > 0
     if (!command.sharesTransaction || isSuspect) return commitAlone(effecting, deps)
-    return (await shared(effecting))()
+    return (await (perCommand.get(command) ?? sharing(command))(effecting))()
   }
 }
 

@@ -1,7 +1,7 @@
 import type { JSONValue } from 'postgres'
-import { isAway, type Sql } from '../db/client.ts'
+import type { Sql } from '../db/client.ts'
 import type { Actor, Scope } from './access.ts'
-import { batch } from './batch.ts'
+import { oneStatement } from './batch.ts'
 import type { Command } from './command.ts'
 import type { Emitted, FollowUp, Tx } from './outcome.ts'
 import { subscribersOf } from './registry.ts'
@@ -80,12 +80,9 @@ export interface Consequences {
 /** The journal's jsonb parameters: whatever came through a TypeBox schema is JSON. */
 const json = (sql: Sql | Tx, value: unknown) => sql.json(value as JSONValue)
 
-/** A batch that Postgres refuses is tried item by item; one that it did not answer is not. */
-const together = { sizeMax: 200, inFlightMax: 2, isOfOneItem: (error: unknown) => !isAway(error) }
-
 /** Accepts commands; those that arrive at about the same time share one insert. Throws if Postgres does not answer. */
 export function createAcceptor(sql: Sql): (command: NewCommand) => Promise<Accepted> {
-  return batch<NewCommand, Accepted>(async commands => {
+  return oneStatement<NewCommand, Accepted>(async commands => {
     const rows = await sql<{ id: string; commandId: string; verdict: 'replayed' | 'key_reused' }[]>`
         select id, command_id as "commandId", verdict from journal.accept(${json(sql, commands.map(toRow))})`
     const known = new Map(rows.map(row => [row.id, row]))
@@ -94,7 +91,7 @@ export function createAcceptor(sql: Sql): (command: NewCommand) => Promise<Accep
       if (!row) return { kind: 'accepted', id }
       return row.verdict === 'key_reused' ? { kind: 'key_reused' } : { kind: 'replayed', id: row.commandId }
     })
-  }, together)
+  })
 }
 
 const toRow = ({ id, command, input, actor, idempotency, traceparent }: NewCommand) => ({
@@ -175,8 +172,8 @@ export interface Journal {
 
 export function createJournal(sql: Sql, workerName: string): Journal {
   return {
-    claim: batch(ids => claim(sql, ids, workerName), together),
-    settle: batch(settlements => settle(sql, settlements), together),
+    claim: oneStatement(ids => claim(sql, ids, workerName)),
+    settle: oneStatement(settlements => settle(sql, settlements)),
   }
 }
 

@@ -101,6 +101,7 @@ export const place = command('orders.place', {
   },
   retry: retry.standard,
   timeoutMs: 10_000,
+  sharesTransaction: true,
 })
 
 export const pay = command('orders.pay', {

@@ -74,7 +74,7 @@ function paidWatch(sql: Sql) {
           waiting.delete(id)
         }
       }
-      await Bun.sleep(4)
+      await Bun.sleep(10)
     }
   }
   void poll()

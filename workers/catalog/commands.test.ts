@@ -74,8 +74,8 @@ describe('catalog.set-stock', () => {
   })
   test('never falls below what is reserved, and says how much that is', async () => {
     const { productId, sku } = await added()
-    const lines = kernel.sql.json([{ sku, quantity: 4 }])
-    await kernel.sql`select * from catalog.reserve(${uuidv7()}, ${lines})`
+    const order = kernel.sql.json([{ orderId: uuidv7(), lines: [{ sku, quantity: 4 }] }])
+    await kernel.sql`select * from catalog.reserve(${order})`
     const tooFew = await kernel.run(setStock, { productId, onHand: 3 })
     expect([tooFew.state, tooFew.result]).toEqual([
       'rejected',

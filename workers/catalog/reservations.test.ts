@@ -34,8 +34,10 @@ interface Answer {
   readonly enough: boolean
 }
 type Lines = { sku: string; quantity: number }[]
-const reserve = async (lines: Lines, orderId: string = uuidv7()): Promise<Answer[]> => [
-  ...(await orders<Answer[]>`select * from catalog.reserve(${orderId}, ${orders.json(lines)})`),
+type Order = { orderId: string; lines: Lines }
+const ask = (lines: Lines, orderId: string = uuidv7()) => orders.json([{ orderId, lines }])
+const reserve = async (lines: Lines, orderId?: string): Promise<Answer[]> => [
+  ...(await orders<Answer[]>`select * from catalog.reserve(${ask(lines, orderId)})`),
 ]
 const commit = (orderId: string) => orders`select catalog.commit(${orderId}) as n`.then(([row]) => row?.n)
 const release = (orderIds: string[]) =>
@@ -124,7 +126,7 @@ describe('reserve', () => {
 
   test('pieces of a transaction that is rolled back are free again', async () => {
     const rolledBack = orders.begin(async tx => {
-      await tx`select * from catalog.reserve(${uuidv7()}, ${tx.json([{ sku: 'A', quantity: 10 }])})`
+      await tx`select * from catalog.reserve(${ask([{ sku: 'A', quantity: 10 }])})`
       throw new Error('no')
     })
     await expect(rolledBack).rejects.toThrow('no')
@@ -135,7 +137,7 @@ describe('reserve', () => {
     const taken = Promise.withResolvers<void>()
     const giveUp = Promise.withResolvers<void>()
     const winner = orders.begin(async tx => {
-      await tx`select * from catalog.reserve(${uuidv7()}, ${tx.json([{ sku: 'A', quantity: 10 }])})`
+      await tx`select * from catalog.reserve(${ask([{ sku: 'A', quantity: 10 }])})`
       taken.resolve()
       await giveUp.promise
       throw new Error('gave up')
@@ -157,8 +159,9 @@ test('an offer answers as a reservation would, for every line, and reserves noth
     { sku: 'NONE', quantity: 1 },
     { sku: 'B', quantity: 6 },
   ]
-  const offers = await orders<Answer[]>`select * from catalog.offer(${orders.json(lines)})`
-  expect([...offers]).toEqual(await reserve(lines))
+  const orderId = uuidv7()
+  const offers = await orders<Answer[]>`select * from catalog.offer(${ask(lines, orderId)})`
+  expect([...offers]).toEqual(await reserve(lines, orderId))
   expect(offers.map(({ sku, enough }) => [sku, enough])).toEqual([
     ['A', true],
     ['B', false],
@@ -211,19 +214,64 @@ describe('commit and release', () => {
   })
 })
 
+let seed = 7
+const chance = () => {
+  seed = (seed * 48_271) % 2_147_483_647
+  return seed / 2_147_483_647
+}
+const basket = (): Lines =>
+  skus
+    .map(sku => ({ sku, at: chance(), quantity: 1 + Math.floor(chance() * 3) }))
+    .sort((one, other) => one.at - other.at)
+    .slice(0, 2 + Math.floor(chance() * 5))
+    .map(({ sku, quantity }) => ({ sku, quantity }))
+const someOrders = (): Order[] =>
+  Array.from({ length: 1 + Math.floor(chance() * 8) }, () => ({ orderId: uuidv7(), lines: basket() }))
+
+describe('many orders in one call', () => {
+  const reserveAll = (asked: readonly Order[]) =>
+    orders<(Answer & { order_id: string })[]>`select * from catalog.reserve(${orders.json([...asked])})`
+
+  test('is what the same orders one after another would be: each has all of its lines or none', async () => {
+    let refused = 0
+    for (let round = 0; round < 40; round++) {
+      const onHand = 2 + Math.floor(chance() * 12)
+      await fill(onHand)
+      const left = new Map(skus.map(sku => [sku, onHand]))
+      const asked = someOrders()
+      const expected = asked
+        .filter(({ lines }) => {
+          if (lines.some(({ sku, quantity }) => quantity > (left.get(sku) ?? 0))) return false
+          for (const { sku, quantity } of lines) left.set(sku, (left.get(sku) ?? 0) - quantity)
+          return true
+        })
+        .map(({ orderId }) => orderId)
+      const answers = Map.groupBy(await reserveAll(asked), answer => answer.order_id)
+      const placed = asked.filter(({ orderId }) => answers.get(orderId)?.every(({ enough }) => enough))
+      expect(placed.map(({ orderId }) => orderId)).toEqual(expected)
+      expect(await Promise.all(skus.map(stockOf))).toEqual(
+        skus.map(sku => [onHand, onHand - (left.get(sku) ?? 0)]),
+      )
+      await expectSound(onHand)
+      refused += asked.length - placed.length
+    }
+    expect(refused).toBeGreaterThan(20)
+  })
+
+  test('at the same time as others never deadlocks, and never oversells', async () => {
+    await fill(300)
+    const life = async () => {
+      const asked = someOrders()
+      await reserveAll(asked)
+      if (chance() < 0.5) await release(asked.map(({ orderId }) => orderId))
+    }
+    await Promise.all(Array.from({ length: 100 }, life)) // a deadlock is an error of one of them
+    await expectSound(300)
+  })
+})
+
 test('many concurrent orders with the same products in opposite orders never deadlock', async () => {
   await fill(100_000)
-  let seed = 7
-  const chance = () => {
-    seed = (seed * 48_271) % 2_147_483_647
-    return seed / 2_147_483_647
-  }
-  const basket = () =>
-    skus
-      .map(sku => ({ sku, at: chance(), quantity: 1 + Math.floor(chance() * 3) }))
-      .sort((one, other) => one.at - other.at)
-      .slice(0, 2 + Math.floor(chance() * 5))
-      .map(({ sku, quantity }) => ({ sku, quantity }))
   const life = async () => {
     const ids = [uuidv7(), uuidv7(), uuidv7()]
     for (const id of ids) await reserve(basket(), id)
@@ -243,7 +291,7 @@ test('hands off: orders call these functions and read no table; nobody else call
   const payments = database.sql('payments')
   const calls = [
     () => payments`select * from catalog.offer('[]')`,
-    () => payments`select * from catalog.reserve(${uuidv7()}, '[]')`,
+    () => payments`select * from catalog.reserve('[]')`,
     () => payments`select catalog.commit(${uuidv7()})`,
     () => payments`select catalog.release(array[${uuidv7()}]::uuid[])`,
   ]

@@ -1,5 +1,4 @@
-import { isAway } from '../../db/client.ts'
-import { batch } from '../../queues/batch.ts'
+import { oneStatement } from '../../queues/batch.ts'
 import type { mailOrderPaid, notifications } from '../../queues/notifications.ts'
 import { done, type Handlers, type Job, later, type Outcome, rejected } from '../../queues/outcome.ts'
 import type { ServiceDeps } from '../runtime/service.ts'
@@ -12,8 +11,6 @@ import { type DeliveryRequest, type Ending, end, reserve, saveContact } from './
 type MailJob = Pick<Job<typeof mailOrderPaid>, 'id' | 'input' | 'acceptedAt' | 'now' | 'signal'>
 type MailOutcome = Outcome<typeof mailOrderPaid>
 type MailHandler = (job: MailJob) => Promise<MailOutcome>
-
-const together = { sizeMax: 100, inFlightMax: 2, isOfOneItem: (error: unknown) => !isAway(error) }
 
 export const handlers = (deps: ServiceDeps, mailer: Mailer): Handlers<typeof notifications> => {
   const mail = orderMails(deps, mailer)
@@ -35,8 +32,8 @@ export const handlers = (deps: ServiceDeps, mailer: Mailer): Handlers<typeof not
  * whether the mail may have gone out. Both writes are shared with the mails under way at the same time.
  */
 function orderMails({ sql, log }: ServiceDeps, mailer: Mailer): (workflow: Workflow) => MailHandler {
-  const begin = batch((requests: readonly DeliveryRequest[]) => reserve(sql, requests), together)
-  const finish = batch((endings: readonly Ending[]) => end(sql, endings), together)
+  const begin = oneStatement((requests: readonly DeliveryRequest[]) => reserve(sql, requests))
+  const finish = oneStatement((endings: readonly Ending[]) => end(sql, endings))
 
   return workflow => async job => {
     const { orderId, customerId } = job.input

@@ -89,7 +89,7 @@ export async function end(sql: Sql, endings: readonly Ending[]): Promise<readonl
   await sql`
     update notifications.deliveries d set status = e.status, ended_at = clock_timestamp()
     from jsonb_to_recordset(${sql.json(endings.map(each => ({ ...each })))}) as e("deliveryId" uuid, status text)
-    where d.id = e."deliveryId"
+    where d.id = any(${endings.map(each => each.deliveryId)}::uuid[]) and d.id = e."deliveryId"
       and (d.status = 'sending' or (d.status = 'unknown' and e.status in ('sent', 'refused')))`
   return endings
 }

@@ -30,19 +30,26 @@ const expireBatchMax = 100
 /** How soon to look again for an order that is still to be placed. */
 const lookAgainMs = (run: number): number => Math.min(50 * 2 ** run, 5_000)
 
-export const handlers = (sql: Sql): Handlers<typeof orders> => ({
+export const handlers = (sql: Sql, readOffers = store.createReadOffers(sql)): Handlers<typeof orders> => ({
   'orders.place': async job => {
     const { lines, paymentMethod } = job.input
-    const quote = place(await store.readOffers(sql, lines))
+    const orderId = job.id
+    const quote = place(await readOffers({ orderId, lines }))
     if (quote.kind === 'rejected') return quote
     return async tx => {
-      const order = { ...quote, id: job.id, customerId: customerOf(job), expiresAt: expiryOf(job.now) }
-      const reserved = await store.insertOrder(tx, order, noteOf(job, 'orders.place'))
+      const { totalMinor, currency } = quote
+      const customerId = customerOf(job)
+      const reserved = await store.insertOrder(tx, {
+        ...quote,
+        orderId,
+        customerId,
+        expiresAt: expiryOf(job.now),
+        note: noteOf(job, 'orders.place'),
+      })
       if (reserved.length === 0) return done(await placedBefore(tx, job.id))
       const verdict = place(reserved)
       if (verdict.kind === 'rejected') return verdict
       refuseOtherTerms(quote, verdict)
-      const { id: orderId, customerId, totalMinor, currency } = order
       return done(
         { orderId, state: 'pending_payment' as const, totalMinor, currency },
         {
@@ -65,7 +72,7 @@ export const handlers = (sql: Sql): Handlers<typeof orders> => ({
   'orders.pay': async job => async tx => {
     const { orderId, paymentMethod } = job.input
     const step = { orderId, ownerId: customerOf(job), note: noteOf(job, 'orders.pay') }
-    const order = await store.markPendingPayment(tx, step, expiryOf(job.now))
+    const order = await store.markPendingPayment(tx, { ...step, expiresAt: expiryOf(job.now) })
     if (order === null) return refuseMove(tx, job, step, 'pending_payment')
     const { customerId, totalMinor: amountMinor, currency, charges: attempt } = order
     return done(
@@ -90,11 +97,8 @@ export const handlers = (sql: Sql): Handlers<typeof orders> => ({
 
   'orders.confirm-payment': async job => async tx => {
     const { orderId } = job.input
-    const order = await store.markPaid(
-      tx,
-      { orderId, note: noteOf(job, 'orders.confirm-payment') },
-      job.input,
-    )
+    const note = noteOf(job, 'orders.confirm-payment')
+    const order = await store.markPaid(tx, { orderId, note, payment: job.input })
     if (order !== null) return done({ orderId, state: order.state }, { emit: [emit(paid, told(order))] })
     const current = await mustLoad(tx, orderId)
     switch (receive(current, job.input)) {
@@ -116,11 +120,8 @@ export const handlers = (sql: Sql): Handlers<typeof orders> => ({
 
   'orders.fail-payment': async job => async tx => {
     const { orderId, attempt } = job.input
-    const order = await store.markPaymentFailed(
-      tx,
-      { orderId, note: noteOf(job, 'orders.fail-payment') },
-      attempt,
-    )
+    const note = noteOf(job, 'orders.fail-payment')
+    const order = await store.markPaymentFailed(tx, { orderId, note, attempt })
     if (order !== null)
       return done({ orderId, state: order.state }, { emit: [emit(paymentFailed, told(order))] })
     await store.noteLateDecline(tx, orderId, attempt)

@@ -141,7 +141,6 @@ async function overdue(ids: readonly string[], sku: string): Promise<void> {
       select id, ${sku}, 'Tea', 1, 350, 350 from unnest(${ids}::uuid[]) id`
     await tx`insert into orders.history (order_id, seq, to_state, cause, traceparent, at)
       select id, 1, 'payment_failed', 'test', '', ${at} from unnest(${ids}::uuid[]) id`
-    const lines = tx.json([{ sku, quantity: 1 }])
-    await tx`select catalog.reserve(id, ${lines}) from unnest(${ids}::uuid[]) id`
+    await tx`select catalog.reserve(${tx.json(ids.map(orderId => ({ orderId, lines: [{ sku, quantity: 1 }] })))})`
   })
 }

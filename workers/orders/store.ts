@@ -1,4 +1,6 @@
+import type { JSONValue } from 'postgres'
 import type { Sql } from '../../db/client.ts'
+import { oneStatement, oneStatementPerTransaction } from '../../queues/batch.ts'
 import { type OrderState, place as placeCommand } from '../../queues/orders.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import { type Line, type Offer, sourcesOf } from './domain.ts'
@@ -25,142 +27,195 @@ export interface OrderRow {
   readonly refundedMinor: number
 }
 
-type Lines = readonly { readonly sku: string; readonly quantity: number }[]
+/** The lines of one order, before or after they are priced. */
+export interface Basket {
+  readonly orderId: string
+  readonly lines: readonly { readonly sku: string; readonly quantity: number }[]
+}
 
 /** What the catalog offers for these lines now; nothing is reserved yet. */
-export const readOffers = async (sql: Sql, lines: Lines): Promise<readonly Offer[]> => sql<Offer[]>`
-  select ${offerColumns(sql)} from catalog.offer(${sql.json(lines)})`
+export type ReadOffers = (basket: Basket) => Promise<readonly Offer[]>
+
+export const createReadOffers = (sql: Sql): ReadOffers =>
+  oneStatement(async baskets => {
+    const offers = await sql<OfferRow[]>`
+      select ${offerColumns(sql)} from catalog.offer(${sql.json(baskets.map(toBasket))})`
+    return offersOf(baskets, offers)
+  })
+
+interface OfferRow extends Offer {
+  readonly orderId: string
+}
+
+const offerColumns = (sql: Sql | Tx) => sql`
+  order_id as "orderId", sku, title, unit_price_minor as "unitPriceMinor", currency, requested, available, enough`
+
+const toBasket = ({ orderId, lines }: Basket) => ({
+  orderId,
+  lines: lines.map(({ sku, quantity }) => ({ sku, quantity })),
+})
+
+function offersOf(baskets: readonly Basket[], offers: readonly OfferRow[]): (readonly Offer[])[] {
+  const perOrder = Map.groupBy(offers, offer => offer.orderId)
+  return baskets.map(({ orderId }) => perOrder.get(orderId) ?? [])
+}
 
 export interface NewOrder {
-  readonly id: string
+  readonly orderId: string
   readonly customerId: string
   readonly totalMinor: number
   readonly currency: string
   readonly lines: readonly Line[]
   readonly expiresAt: Date
+  readonly note: Note
 }
 
 /**
- * Saves order, lines and first history row, and then reserves: the last thing that this transaction does is what
- * others wait for. Answers what was reserved; the order has its pieces if there was enough of each.
- * Answers nothing if the order is there already, from an earlier run.
+ * Saves orders, lines and first history rows, and then reserves: the last thing that this statement does is what
+ * others wait for. Answers what was reserved; an order has its pieces if there was enough of each.
+ * Answers nothing for an order that is there already, from an earlier run.
  */
-export const insertOrder = async (tx: Tx, order: NewOrder, note: Note): Promise<readonly Offer[]> => tx<
-  Offer[]
->`
-  with placed as (
-    insert into orders.orders (id, customer_id, state, total_minor, currency, placed_at, expires_at)
-    values (${order.id}, ${order.customerId}, 'pending_payment', ${order.totalMinor}, ${order.currency},
-            ${note.at}, ${order.expiresAt})
-    on conflict (id) do nothing returning id, state, version
-  ), listed as (
-    insert into orders.lines (order_id, sku, title, quantity, unit_price_minor, total_minor)
-    select placed.id, line.sku, line.title, line.quantity, line."unitPriceMinor", line."totalMinor"
-    from placed cross join jsonb_to_recordset(${tx.json(order.lines)})
-      as line(sku text, title text, quantity bigint, "unitPriceMinor" bigint, "totalMinor" bigint)
-  ), noted as (
-    insert into orders.history (order_id, seq, to_state, cause, actor_id, traceparent, at)
-    select id, version, state, ${note.cause}, ${note.actorId}, ${note.traceparent}, ${note.at} from placed
-    returning order_id
-  )
-  select ${offerColumns(tx)} from noted cross join lateral catalog.reserve(noted.order_id, ${tx.json(
-    order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
-  )})`
+export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonly NewOrder[]) => {
+  const reserved = await tx<OfferRow[]>`
+    with asked as materialized (
+      select * from jsonb_to_recordset(${tx.json(orders.map(toRow))}) as asked(
+        id uuid, customer_id uuid, total_minor bigint, currency text, expires_at timestamptz, lines jsonb, ${noteColumns(tx)})
+    ), placed as (
+      insert into orders.orders (id, customer_id, state, total_minor, currency, placed_at, expires_at)
+      select id, customer_id, 'pending_payment', total_minor, currency, at, expires_at from asked order by id
+      on conflict (id) do nothing returning id, previous_state, state, version
+    ), listed as (
+      insert into orders.lines (order_id, sku, title, quantity, unit_price_minor, total_minor)
+      select placed.id, line.sku, line.title, line.quantity, line."unitPriceMinor", line."totalMinor"
+      from placed join asked on asked.id = placed.id cross join lateral jsonb_to_recordset(asked.lines)
+        as line(sku text, title text, quantity bigint, "unitPriceMinor" bigint, "totalMinor" bigint)
+    ), noted as (${writeHistory(tx, 'placed')} returning order_id)
+    select ${offerColumns(tx)} from catalog.reserve((
+      select jsonb_agg(jsonb_build_object('orderId', asked.id, 'lines', asked.lines))
+      from noted join asked on asked.id = noted.order_id))`
+  return offersOf(orders, reserved)
+})
 
-const offerColumns = (sql: Sql | Tx) => sql`
-  sku, title, unit_price_minor as "unitPriceMinor", currency, requested, available, enough`
+const toRow = ({ orderId, customerId, totalMinor, currency, lines, expiresAt, note }: NewOrder) => ({
+  id: orderId,
+  customer_id: customerId,
+  total_minor: totalMinor,
+  currency,
+  expires_at: expiresAt.toISOString(),
+  lines,
+  ...toNoteRow(note),
+})
 
 /** One step of an order. Zero rows moved: it is not there, not the owner's, or in a state that does not allow it. */
-interface Step {
+export interface Step {
   readonly orderId: string
-  readonly to: OrderState
   readonly note: Note
   /** Only an order of this customer. */
   readonly ownerId?: string
 }
 
 /** Paid in full: its pieces are sold. */
-export const markPaid = (
-  tx: Tx,
-  step: Omit<Step, 'to'>,
-  { paymentId, amountMinor, currency }: Payment,
-): Promise<OrderRow | null> =>
-  move(
-    tx,
-    { ...step, to: 'paid' },
-    {
-      changes: tx`, charging = false, payment_id = ${paymentId}, captured_minor = ${amountMinor}, refunded_minor = 0`,
-      guard: tx`and total_minor = ${amountMinor} and currency = ${currency}`,
-      stock: tx`catalog.commit(id)`,
-    },
-  )
+export const markPaid = mover<{ readonly payment: Payment }>({
+  to: 'paid',
+  facts: ({ payment }) => ({
+    payment_id: payment.paymentId,
+    amount_minor: payment.amountMinor,
+    currency: payment.currency,
+  }),
+  columns: tx => tx`payment_id uuid, amount_minor bigint, currency text`,
+  changes: tx => tx`
+    charging = false, payment_id = asked.payment_id, captured_minor = asked.amount_minor, refunded_minor = 0`,
+  guard: tx => tx`o.total_minor = asked.amount_minor and o.currency = asked.currency`,
+  stock: tx => tx`catalog.commit(id)`,
+})
 
 /** The answer to the order's charge number `attempt` was no; an answer to an earlier one is of no concern. */
-export const markPaymentFailed = (
-  tx: Tx,
-  step: Omit<Step, 'to'>,
-  attempt: number,
-): Promise<OrderRow | null> =>
-  move(
-    tx,
-    { ...step, to: 'payment_failed' },
-    {
-      changes: tx`, charging = false`,
-      guard: tx`and charges = ${attempt}`,
-    },
-  )
+export const markPaymentFailed = mover<{ readonly attempt: number }>({
+  to: 'payment_failed',
+  facts: ({ attempt }) => ({ attempt }),
+  columns: tx => tx`attempt smallint`,
+  changes: tx => tx`charging = false`,
+  guard: tx => tx`o.charges = asked.attempt`,
+})
 
 /** Another charge is asked for; the pieces stay reserved until `expiresAt` at least. */
-export const markPendingPayment = (
-  tx: Tx,
-  step: Omit<Step, 'to'>,
-  expiresAt: Date,
-): Promise<OrderRow | null> =>
-  move(
-    tx,
-    { ...step, to: 'pending_payment' },
-    {
-      changes: tx`, charging = true, charges = charges + 1, expires_at = greatest(expires_at, ${expiresAt})`,
-    },
-  )
+export const markPendingPayment = mover<{ readonly expiresAt: Date }>({
+  to: 'pending_payment',
+  facts: ({ expiresAt }) => ({ expires_at: expiresAt.toISOString() }),
+  columns: tx => tx`expires_at timestamptz`,
+  changes: tx => tx`
+    charging = true, charges = o.charges + 1, expires_at = greatest(o.expires_at, asked.expires_at)`,
+})
 
 /** Its pieces are free again, or back in stock if they were sold. */
-export const markCancelled = (tx: Tx, step: Omit<Step, 'to'>): Promise<OrderRow | null> =>
-  move(tx, { ...step, to: 'cancelled' }, { stock: tx`catalog.release(array[id])` })
+export const markCancelled = mover({ to: 'cancelled', stock: tx => tx`catalog.release(array[id])` })
 
 type Fragment = ReturnType<Tx>
-interface Effect {
-  readonly changes?: Fragment
-  readonly guard?: Fragment
-  readonly stock?: Fragment
+
+/** A transition of the state machine as it is written: `o` is the order, `asked` the step. */
+interface Transition<Facts> {
+  readonly to: OrderState
+  /** What the step brings with it, as columns of `asked`. */
+  readonly facts?: (step: Facts) => Record<string, JSONValue>
+  readonly columns?: (tx: Tx) => Fragment
+  readonly changes?: (tx: Tx) => Fragment
+  readonly guard?: (tx: Tx) => Fragment
+  /** What happens to the pieces: answers how many reservations it changed. */
+  readonly stock?: (tx: Tx) => Fragment
 }
 
-async function move(tx: Tx, step: Step, { changes, guard, stock }: Effect): Promise<OrderRow | null> {
-  const { orderId, to, note, ownerId } = step
-  const [row] = await tx<(OrderRow & { reservations: number | null })[]>`
-    with moved as (
-      update orders.orders
-      set previous_state = state, state = ${to}, version = version + 1 ${changes ?? tx``}
-      where id = ${orderId} and state = any(${sourcesOf(to) as OrderState[]})
-        ${ownerId === undefined ? tx`` : tx`and customer_id = ${ownerId}`} ${guard ?? tx``}
-      returning *
-    ), noted as (${history(tx, note)})
-    select ${columns(tx)}, ${stock ?? tx`null::integer`} as reservations from moved`
-  if (!row) return null
-  if (row.reservations === 0) throw new Error(`order ${orderId} became ${to} without its pieces`)
-  return row
+/** Moves orders. Answers the moved order, or null where zero rows moved. */
+function mover<Facts = unknown>({ to, facts, columns, changes, guard, stock }: Transition<Facts>) {
+  return oneStatementPerTransaction(async (tx, steps: readonly (Step & Facts)[]) => {
+    const asked = steps.map(step => ({
+      id: step.orderId,
+      owner_id: step.ownerId ?? null,
+      ...toNoteRow(step.note),
+      ...facts?.(step),
+    }))
+    const rows = await tx<(OrderRow & { reservations: number | null })[]>`
+      with asked as materialized (
+        select * from jsonb_to_recordset(${tx.json(asked)}) as asked(
+          id uuid, owner_id uuid, ${noteColumns(tx)} ${columns ? tx`, ${columns(tx)}` : tx``})
+      ), moved as (
+        update orders.orders o
+        set previous_state = o.state, state = ${to}, version = o.version + 1 ${changes ? tx`, ${changes(tx)}` : tx``}
+        from asked
+        where o.id = any(${steps.map(step => step.orderId)}::uuid[]) and o.id = asked.id
+          and o.state = any(${sourcesOf(to) as OrderState[]})
+          and (asked.owner_id is null or o.customer_id = asked.owner_id) ${guard ? tx`and ${guard(tx)}` : tx``}
+        returning o.*
+      ), noted as (${writeHistory(tx, 'moved')})
+      select ${orderColumns(tx)}, ${stock?.(tx) ?? tx`null::integer`} as reservations from moved`
+    const moved = new Map(rows.map(row => [row.id, row]))
+    return steps.map(({ orderId }) => {
+      const row = moved.get(orderId) ?? null
+      if (row?.reservations === 0) throw new Error(`order ${orderId} became ${to} without its pieces`)
+      return row
+    })
+  })
 }
 
-const history = (tx: Tx, { cause, actorId, traceparent, at }: Note) => tx`
+const toNoteRow = ({ cause, actorId, traceparent, at }: Note) => ({
+  cause,
+  actor_id: actorId,
+  traceparent,
+  at: at.toISOString(),
+})
+const noteColumns = (tx: Tx) => tx`cause text, actor_id text, traceparent text, at timestamptz`
+
+/** A row of history for each order that moved, told by the note that was `asked` with it. */
+const writeHistory = (tx: Tx, moved: 'placed' | 'moved') => tx`
   insert into orders.history (order_id, seq, from_state, to_state, cause, actor_id, traceparent, at)
-  select id, version, previous_state, state, ${cause}, ${actorId}, ${traceparent}, ${at}::timestamptz from moved`
+  select moved.id, moved.version, moved.previous_state, moved.state, asked.cause, asked.actor_id, asked.traceparent, asked.at
+  from ${tx(moved)} moved join asked on asked.id = moved.id`
 
-const columns = (tx: Tx) => tx`
+const orderColumns = (tx: Tx) => tx`
   id, customer_id as "customerId", state, total_minor as "totalMinor", currency, charges, payment_id as "paymentId",
   captured_minor as "capturedMinor", refunded_minor as "refundedMinor"`
 
 export async function loadOrder(tx: Tx, orderId: string): Promise<OrderRow | null> {
-  const [row] = await tx<OrderRow[]>`select ${columns(tx)} from orders.orders where id = ${orderId}`
+  const [row] = await tx<OrderRow[]>`select ${orderColumns(tx)} from orders.orders where id = ${orderId}`
   return row ?? null
 }
 
@@ -210,17 +265,19 @@ export const expireOverdue = async (
   tx: Tx,
   { limit, extendedTo, note }: { readonly limit: number; readonly extendedTo: Date; readonly note: Note },
 ): Promise<readonly OrderRow[]> => tx<OrderRow[]>`
-  with due as materialized (
-    select id, charging from orders.orders
+  with asked as materialized (
+    select id, charging, ${note.cause} as cause, ${note.actorId} as actor_id, ${note.traceparent} as traceparent,
+           ${note.at}::timestamptz as at
+    from orders.orders
     where state = any(${sourcesOf('expired') as OrderState[]}) and expires_at <= ${note.at}
     order by expires_at limit ${limit} for update skip locked
   ), extended as (
-    update orders.orders o set expires_at = ${extendedTo} from due where o.id = due.id and due.charging
+    update orders.orders o set expires_at = ${extendedTo} from asked where o.id = asked.id and asked.charging
   ), moved as (
     update orders.orders o
     set previous_state = o.state, state = 'expired', version = o.version + 1
-    from due where o.id = due.id and not due.charging
+    from asked where o.id = asked.id and not asked.charging
     returning o.*
-  ), noted as (${history(tx, note)}),
+  ), noted as (${writeHistory(tx, 'moved')}),
   freed as (select catalog.release(array_agg(id)) as reservations from moved having count(*) > 0)
-  select ${columns(tx)} from moved cross join freed`
+  select ${orderColumns(tx)} from moved cross join freed`

@@ -102,18 +102,12 @@ const settleCharge =
     const { id: paymentId, amountMinor, currency } = payment
     const { orderId, attempt } = input
     const money = { paymentId, orderId, amountMinor, currency }
-    switch (answer.kind) {
-      case 'captured': {
-        const isNews = await store.markCaptured(tx, paymentId)
-        return done({ paymentId, status: 'captured' }, { emit: isNews ? [emit(captured, money)] : [] })
-      }
-      case 'declined': {
-        const { declineCode } = answer
-        const isNews = await store.markDeclined(tx, paymentId, declineCode)
-        const news = emit(declined, { ...money, attempt, declineCode })
-        return done({ paymentId, status: 'declined' }, { emit: isNews ? [news] : [] })
-      }
-    }
+    const isNews = await store.settleCharge(tx, { paymentId, answer })
+    const news =
+      answer.kind === 'captured'
+        ? emit(captured, money)
+        : emit(declined, { ...money, attempt, declineCode: answer.declineCode })
+    return done({ paymentId, status: answer.kind }, { emit: isNews ? [news] : [] })
   }
 
 /** The next inquiry; when the schedule has run out it throws, and the dead letter is the case for a person to review. */

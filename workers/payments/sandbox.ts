@@ -1,5 +1,5 @@
-import { isAway, type Sql } from '../../db/client.ts'
-import { batch } from '../../queues/batch.ts'
+import type { Sql } from '../../db/client.ts'
+import { oneStatement } from '../../queues/batch.ts'
 import { type ChargeAnswer, type ChargeRequest, type Provider, ProviderRefusal } from './provider.ts'
 
 /** What the cards of the sandbox do; any other is declined as unknown. */
@@ -12,11 +12,9 @@ const cards: Readonly<Record<string, { readonly declineCode: string | null; read
 const unknownCard = { declineCode: 'payment_method_unknown', answers: true } as const
 const cardOf = ({ paymentMethod }: ChargeRequest) => cards[paymentMethod] ?? unknownCard
 
-const together = { sizeMax: 100, inFlightMax: 2, isOfOneItem: (error: unknown) => !isAway(error) }
-
 /** A provider without a bank behind it. It remembers in tables of its own, in statements of its own, as a real one would. */
 export function createSandbox(sql: Sql): Provider {
-  const take = batch<ChargeRequest, Charged | null>(requests => takeCharges(sql, requests), together)
+  const take = oneStatement((requests: readonly ChargeRequest[]) => takeCharges(sql, requests))
   return {
     async charge(request, signal) {
       const charged = await take(request)

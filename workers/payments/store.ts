@@ -1,8 +1,9 @@
-import { isAway, type Sql } from '../../db/client.ts'
-import { batch } from '../../queues/batch.ts'
+import type { Sql } from '../../db/client.ts'
+import { oneStatement, oneStatementPerTransaction } from '../../queues/batch.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import type { Payment } from '../../queues/payments.ts'
 import { type StoredStatus, statusOf } from './domain.ts'
+import type { ChargeAnswer } from './provider.ts'
 
 export interface NewPayment {
   readonly id: string
@@ -27,14 +28,12 @@ export interface ChargeRow {
   readonly isNew: boolean
 }
 
-const together = { sizeMax: 100, inFlightMax: 2, isOfOneItem: (error: unknown) => !isAway(error) }
-
 /** Makes the row of a charge if it is not there: durable before the provider hears of it. */
 export type OpenPayment = (payment: NewPayment) => Promise<ChargeRow>
 
 /** Payments that are opened at about the same time share one insert. */
 export function createOpenPayment(sql: Sql): OpenPayment {
-  const insert = batch<NewPayment, boolean>(payments => insertPayments(sql, payments), together)
+  const insert = oneStatement((payments: readonly NewPayment[]) => insertPayments(sql, payments))
   return async payment => {
     const { id, amountMinor, currency, paymentMethod } = payment
     const isNew = await insert(payment)
@@ -68,21 +67,30 @@ async function loadCharge(sql: Sql, { id, orderId, attempt }: NewPayment): Promi
   return { ...row, isNew: false }
 }
 
-/** Each answers false if the charge was settled before: then nothing changed. */
-export async function markCaptured(tx: Tx, paymentId: string): Promise<boolean> {
-  const updated = await tx`
-    update payments.payments set status = 'captured', captured_minor = amount_minor
-    where id = ${paymentId} and status in ('processing', 'unknown')`
-  return updated.count > 0
-}
+/** Answers false for a charge that was settled before: then nothing changed. */
+export const settleCharge = oneStatementPerTransaction(
+  async (tx, charges: readonly { readonly paymentId: string; readonly answer: ChargeAnswer }[]) => {
+    const rows = await tx<{ id: string }[]>`
+      update payments.payments p
+      set status = charge.status, decline_code = charge."declineCode",
+          captured_minor = case charge.status when 'captured' then p.amount_minor else 0 end
+      from jsonb_to_recordset(${tx.json(charges.map(toEnding))})
+        as charge("paymentId" uuid, status text, "declineCode" text)
+      where p.id = any(${charges.map(each => each.paymentId)}::uuid[]) and p.id = charge."paymentId"
+        and p.status in ('processing', 'unknown')
+      returning p.id`
+    const settled = new Set(rows.map(row => row.id))
+    return charges.map(({ paymentId }) => settled.has(paymentId))
+  },
+)
 
-export async function markDeclined(tx: Tx, paymentId: string, declineCode: string): Promise<boolean> {
-  const updated = await tx`
-    update payments.payments set status = 'declined', decline_code = ${declineCode}
-    where id = ${paymentId} and status in ('processing', 'unknown')`
-  return updated.count > 0
-}
+const toEnding = ({ paymentId, answer }: { paymentId: string; answer: ChargeAnswer }) => ({
+  paymentId,
+  status: answer.kind,
+  declineCode: answer.kind === 'declined' ? answer.declineCode : null,
+})
 
+/** Answers false if the charge was settled before: then nothing changed. */
 export async function markUnknown(tx: Tx, paymentId: string): Promise<boolean> {
   const updated = await tx`
     update payments.payments set status = 'unknown', inquiries = inquiries + 1
