@@ -155,7 +155,7 @@ async function claimed(sql: Sql, count: number) {
       const id = uuidv7()
       const input = ask('pm_done')
       await accept({ id, command: charge, input, actor, idempotency: null, traceparent: startTrace() })
-      const answer = await journal.claim(id)
+      const answer = await journal.claim(id, false)
       if (answer.kind !== 'claimed') throw new Error(`${id} is ${answer.kind}`)
       return answer.claim
     }),

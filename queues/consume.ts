@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DelayedError, type Job as QueuedJob, UnrecoverableError, Worker } from 'bullmq'
+import { DelayedError, type Job as QueuedJob, Worker } from 'bullmq'
+import { bulkhead } from 'cockatiel'
 import type { Logger } from 'pino'
 import { isAway, type Sql } from '../db/client.ts'
 import { attempt } from './attempt.ts'
 import type { Service } from './command.ts'
 import { createCommit } from './commit.ts'
-import type { Enqueuer } from './enqueue.ts'
+import type { Enqueuer, JobData } from './enqueue.ts'
 import { type Claim, createJournal, type Journal, type Settlement } from './journal.ts'
 import type { Handler } from './outcome.ts'
 import { patientRedis, type RedisSettings } from './redis.ts'
@@ -44,7 +45,7 @@ export function consume(options: ConsumeOptions): Consumer {
   const redis = patientRedis(options.redis.url, log)
   const journal = stubborn(createJournal(options.sql, options.workerName))
   const work = createWork(options, journal)
-  const worker = new Worker(service.name, (job, token) => work.one(job, token), {
+  const worker = new Worker<JobData>(service.name, (job, token) => work.see(job, token), {
     connection: redis,
     prefix: options.redis.prefix,
     concurrency: service.concurrency,
@@ -61,6 +62,7 @@ export function consume(options: ConsumeOptions): Consumer {
   return {
     running: () => work.running.size,
     drain: async graceMs => {
+      work.close()
       const closed = worker.close().catch(() => {})
       await Promise.race([closed, sleep(graceMs, undefined, { ref: false })])
       work.interrupt()
@@ -75,26 +77,47 @@ function createWork(options: ConsumeOptions, journal: Journal) {
   const { service, handlers, sql, newId, chance, turns, log } = options
   const commands = new Map(service.commands.map(command => [command.name, command]))
   const running = new Map<string, AbortController>()
+  /** Commands at a time; the others of a job wait. */
+  const places = bulkhead(service.concurrency, Number.POSITIVE_INFINITY)
+  let closing = false
   let interrupted = false
   const commit = createCommit({ sql, journal, newId })
 
-  const one = async (job: QueuedJob, token: string | undefined): Promise<void> => {
-    const id = job.id ?? ''
-    if (turns.areClosed()) return postpone(job, token, 200 + chance() * 800)
+  /** A job says that its commands may be due: whether they are, and whose they are, the journal knows. */
+  const see = async (job: QueuedJob<JobData>, token: string | undefined): Promise<void> => {
+    const isHeir = job.stalledCounter > 0
+    const ids = job.data.ids ?? [job.id ?? '']
+    const seen = await Promise.allSettled(ids.map(id => places.execute(() => workOn(id, isHeir))))
+    const [first] = seen
+    if (ids.length === 1 && first) return settleJob(job, token, first)
+    const again = seen.map(each => (each.status === 'fulfilled' ? each.value : 1_000))
+    options.enqueuer.add(
+      ids.flatMap((id, at) => {
+        const delayMs = again[at] ?? null
+        return delayMs === null ? [] : [{ id, type: job.name, delayMs }]
+      }),
+    )
+  }
+
+  /** Claims, runs and settles. Answers after how many milliseconds the queue shall give the command again, or null. */
+  const workOn = async (id: string, isHeir: boolean): Promise<number | null> => {
+    if (closing) return 0
+    if (turns.areClosed()) return 200 + chance() * 800
     // The queue has lost its lock and gives the job again: let this run finish rather than take it over from oneself.
-    if (running.has(id)) return postpone(job, token, 1_000)
-    const answer = await journal.claim(id).catch(nullIfAway)
-    if (answer === null) return postpone(job, token, 1_000)
-    if (answer.kind === 'gone') return // settled before; only the acknowledgement was lost
-    if (answer.kind === 'early') return postpone(job, token, answer.dueInMs)
+    if (running.has(id)) return 1_000
+    const answer = await journal.claim(id, isHeir).catch(nullIfAway)
+    if (answer === null) return 1_000
+    if (answer.kind === 'gone') return null // settled before; only the acknowledgement was lost
+    if (answer.kind === 'early') return answer.dueInMs
 
     const settlement = await run(answer.claim)
-    if (settlement === null)
-      return log.warn({ command: answer.claim.id, type: answer.claim.type }, 'superseded')
+    if (settlement === null) {
+      log.warn({ command: answer.claim.id, type: answer.claim.type }, 'superseded')
+      return null
+    }
     options.enqueuer.add(settlement.consequences.commands)
     tell(answer.claim, settlement)
-    if (settlement.state === 'dead') throw new UnrecoverableError(settlement.error?.message)
-    if (settlement.delayMs !== null) return postpone(job, token, settlement.delayMs)
+    return settlement.delayMs
   }
 
   const run = async (claim: Claim): Promise<Settlement | null> => {
@@ -127,8 +150,12 @@ function createWork(options: ConsumeOptions, journal: Journal) {
     else log.debug({ ...line, because }, state)
   }
   return {
-    one,
+    see,
     running,
+    /** Takes up nothing more; what waits goes back to the queue. */
+    close: () => {
+      closing = true
+    },
     interrupt: () => {
       interrupted = true
       for (const controller of running.values()) controller.abort(new Interrupted('drain'))
@@ -141,8 +168,14 @@ function nullIfAway(error: unknown): null {
   throw error // the queue tries again; a job that is none of ours fails there
 }
 
-async function postpone(job: QueuedJob, token: string | undefined, delayMs: number): Promise<never> {
-  await job.moveToDelayed(Date.now() + delayMs, token)
+async function settleJob(
+  job: QueuedJob<JobData>,
+  token: string | undefined,
+  seen: PromiseSettledResult<number | null>,
+): Promise<void> {
+  if (seen.status === 'rejected') throw seen.reason
+  if (seen.value === null) return
+  await job.moveToDelayed(Date.now() + seen.value, token)
   throw new DelayedError()
 }
 
@@ -152,7 +185,7 @@ const settleTriesMax = 60
 /** Keeps trying to write down how an attempt ended while Postgres is away, so that it is not taken for a crash. */
 function stubborn(journal: Journal): Journal {
   return {
-    claim: journal.claim,
+    ...journal,
     settle: async settlement => {
       for (let tries = 1; ; tries++) {
         try {

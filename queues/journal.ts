@@ -163,16 +163,24 @@ export async function record(
   return commands
 }
 
+/**
+ * How long a claim is left to its worker, whatever the queue has forgotten, in milliseconds: longer than most commands
+ * may take.
+ */
+export const runningMs = 35_000
+
 /** What a worker process does to the journal. Calls made at about the same time share one statement. */
 export interface Journal {
-  readonly claim: (id: string) => Promise<ClaimAnswer>
+  /** `isHeir`: whoever holds the command has left its job behind, and is taken for dead. */
+  readonly claim: (id: string, isHeir: boolean) => Promise<ClaimAnswer>
   /** True if the fence held; false if another worker has taken the command over, and nothing was written. */
   readonly settle: (settlement: Settlement) => Promise<boolean>
 }
 
 export function createJournal(sql: Sql, workerName: string): Journal {
+  const claimed = oneStatement((asked: readonly Asked[]) => claim(sql, asked, workerName))
   return {
-    claim: oneStatement(ids => claim(sql, ids, workerName)),
+    claim: (id, isHeir) => claimed({ id, isHeir }),
     settle: oneStatement(settlements => settle(sql, settlements)),
   }
 }
@@ -211,8 +219,16 @@ interface ClaimRow {
   readonly due_in_ms: number
 }
 
-async function claim(sql: Sql, ids: readonly string[], workerName: string): Promise<readonly ClaimAnswer[]> {
-  const rows = await sql<ClaimRow[]>`select * from journal.claim(${ids as string[]}::uuid[], ${workerName})`
+interface Asked {
+  readonly id: string
+  readonly isHeir: boolean
+}
+
+async function claim(sql: Sql, asked: readonly Asked[], workerName: string): Promise<readonly ClaimAnswer[]> {
+  const ids = asked.map(({ id }) => id)
+  const heirs = asked.filter(({ isHeir }) => isHeir).map(({ id }) => id)
+  const rows = await sql<ClaimRow[]>`
+    select * from journal.claim(${ids}::uuid[], ${workerName}, ${heirs}::uuid[], ${runningMs})`
   const byId = new Map(rows.map(row => [row.id, row]))
   return ids.map(id => toClaimAnswer(byId.get(id)))
 }

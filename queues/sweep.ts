@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Sql } from '../db/client.ts'
+import { serviceOf } from './command.ts'
 import type { Enqueuer } from './enqueue.ts'
-import { createAcceptor, overdue } from './journal.ts'
+import { createAcceptor, overdue, runningMs } from './journal.ts'
 import { commands } from './registry.ts'
 import { startTrace } from './trace.ts'
 
@@ -18,8 +19,6 @@ export interface SweepDeps {
 
 /** How long a command may be due before the queue is suspected of having lost it. */
 const graceMs = 3_000
-/** How long a claim is left to its worker, whatever the queue has forgotten. */
-const runningMs = 15_000
 /** How long, before it is looked up whether the queue holds a job that it will never give to anyone. */
 const stuckMs = 20_000
 const intervalMs = 1_000
@@ -31,8 +30,9 @@ const zeroId = '00000000-0000-0000-0000-000000000000'
 
 /**
  * Gives the queue again what the journal holds and the queue may have lost: a page a second, round and round, and
- * everything at once after Redis was away or came back empty. A job that is still there is not added twice (its id
- * is the command's), so this is safe at any time, in any number of processes. Also starts what runs by the clock.
+ * everything at once after Redis was away or came back empty. It is safe at any time, in any number of processes: a job
+ * of the sweeper's is not added twice (its id is the command's), and a command that has two jobs is claimed once. Also
+ * starts what runs by the clock.
  */
 export function startSweeper(deps: SweepDeps): { readonly stop: () => Promise<void> } {
   const stopping = new AbortController()
@@ -64,12 +64,24 @@ function sweepOnce({ sql, enqueuer }: SweepDeps): () => Promise<void> {
         runningMs,
         limit: pageSize,
       })
-      const stuck = page.filter(({ overdueMs }) => overdueMs > stuckMs)
-      await enqueuer.dropStrays(stuck)
-      await enqueuer.addNow(page.map(({ id, type }) => ({ id, type, delayMs: 0 })))
+      const lost = everything ? page : await behind(page, enqueuer)
+      await enqueuer.dropStrays(lost.filter(({ overdueMs }) => overdueMs > stuckMs))
+      await enqueuer.addEach(lost.map(({ id, type }) => ({ id, type, delayMs: 0 })))
       after = (page.length === pageSize && page.at(-1)?.id) || zeroId
     } while (everything && after !== zeroId)
   }
+}
+
+type Overdue = Awaited<ReturnType<typeof overdue>>[number]
+
+/** A queue gives first what came first: what was due well before its next job came is not in it any more. */
+async function behind(page: readonly Overdue[], enqueuer: Enqueuer): Promise<readonly Overdue[]> {
+  const perService = [...Map.groupBy(page, ({ type }) => serviceOf(type))]
+  const found = perService.map(async ([service, some]) => {
+    const waitingMs = await enqueuer.waitingMs(service)
+    return some.filter(({ overdueMs }) => overdueMs > graceMs + waitingMs)
+  })
+  return (await Promise.all(found)).flat()
 }
 
 /** One command per tick of the clock: the tick is its idempotency key, so all processes together make one. */

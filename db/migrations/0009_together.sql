@@ -97,3 +97,69 @@ grant execute on function catalog.offer, catalog.reserve to waybill_orders;
 
 -- Nobody asks for it, and Postgres took it for the shortest way to a delivery, past all that were unsettled once.
 drop index notifications.deliveries_unsettled;
+
+-- A job may carry several commands, and a command may have two jobs for a while. So a job that comes to a worker does
+-- not by itself mean that whoever holds the command has died: only one that another worker has left behind does.
+drop function journal.claim(uuid[], text);
+
+-- Claims what is due: `fence` is the new fencing number, or null for a command that is not due yet or is locked or held.
+-- A settled or unknown id is not answered. What another worker holds is taken from it if it is one of `heirs` (null: all)
+-- or was claimed `running_ms` ago; that claim, which was never settled, is noted as a lost attempt.
+create function journal.claim(ids uuid[], claimant text, heirs uuid[] default null, running_ms bigint default 35000)
+returns table (id uuid, type text, input jsonb, actor_id text, scopes text, fence integer, failures smallint,
+  crashes smallint, correlation_id uuid, traceparent text, accepted_at timestamptz, now timestamptz, due_in_ms bigint)
+language plpgsql security definer set search_path = journal, pg_temp set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  moment timestamptz := clock_timestamp();
+  claimed integer;
+begin
+  -- Nearly always all of them are due and nobody's.
+  return query
+  update journal.commands c
+  set fence = c.fence + 1, state = 'running', worker = claimant, started_at = moment, because = null
+  from (
+    select c.id from journal.commands c
+    where c.id = any(ids) and c.settled_at is null and c.state <> 'running' and c.due_at <= moment
+    order by c.id for update skip locked
+  ) free
+  where c.id = any(ids) and c.id = free.id
+  returning c.id, c.type, c.input, c.actor_id, c.scopes, c.fence, c.failures, c.crashes, c.correlation_id,
+    c.traceparent, c.accepted_at, c.started_at, 0::bigint;
+  get diagnostics claimed = row_count;
+  if claimed = cardinality(ids) then return; end if;
+
+  return query
+  with found as materialized (
+    select c.id, c.state, c.fence, c.worker, c.started_at, c.due_at, c.type from journal.commands c
+    where c.id = any(ids) and c.settled_at is null
+      and (c.worker, c.started_at) is distinct from (claimant, moment)
+      and (c.state <> 'running' or c.worker = claimant or c.id = any(coalesce(heirs, ids))
+           or c.started_at < clock_timestamp() - running_ms * interval '1 millisecond')
+    order by c.id for update skip locked
+  ), lost as (
+    insert into journal.attempts (command_id, fence, worker, started_at, outcome)
+    select found.id, found.fence, found.worker, found.started_at, 'lost' from found where found.state = 'running'
+  ), claimed as (
+    update journal.commands c
+    set fence = c.fence + 1, state = 'running',
+        -- A worker that claims again what it holds has not died: it never got the answer to its first claim.
+        crashes = c.crashes + (c.state = 'running' and c.worker <> claimant)::int,
+        worker = claimant, started_at = clock_timestamp(), because = null
+    from found where c.id = any(ids) and c.id = found.id and found.due_at <= clock_timestamp()
+    returning c.*
+  )
+  select found.id, found.type, claimed.input, claimed.actor_id, claimed.scopes, claimed.fence, claimed.failures,
+         claimed.crashes, claimed.correlation_id, claimed.traceparent, claimed.accepted_at, claimed.started_at,
+         ceil(greatest(0, extract(epoch from found.due_at - clock_timestamp()) * 1000))::bigint
+  from found left join claimed on claimed.id = found.id
+  union all
+  -- Held by another worker, or locked: being settled, perhaps by one that stands still in the middle of it. Nobody
+  -- waits for that.
+  select c.id, c.type, null, null, null, null, null, null, null, null, null, null, 1000 from journal.commands c
+  where c.id = any(ids) and c.settled_at is null and (c.worker, c.started_at) is distinct from (claimant, moment)
+    and not exists (select from found where found.id = c.id);
+end $$;
+revoke execute on function journal.claim from public;
+grant execute on function journal.claim to waybill_accounts, waybill_catalog, waybill_orders, waybill_payments,
+  waybill_notifications, waybill_media;
