@@ -86,17 +86,17 @@ function createWork(options: ConsumeOptions, journal: Journal) {
   /** A job says that its commands may be due: whether they are, and whose they are, the journal knows. */
   const see = async (job: QueuedJob<JobData>, token: string | undefined): Promise<void> => {
     const isHeir = job.stalledCounter > 0
-    const ids = job.data.ids ?? [job.id ?? '']
-    const seen = await Promise.allSettled(ids.map(id => places.execute(() => workOn(id, isHeir))))
-    const [first] = seen
-    if (ids.length === 1 && first) return settleJob(job, token, first)
-    const again = seen.map(each => (each.status === 'fulfilled' ? each.value : 1_000))
-    options.enqueuer.add(
-      ids.flatMap((id, at) => {
-        const delayMs = again[at] ?? null
-        return delayMs === null ? [] : [{ id, type: job.name, delayMs }]
-      }),
-    )
+    const { ids } = job.data
+    if (!ids) return postpone(job, token, await places.execute(() => workOn(job.id ?? '', isHeir)))
+    const again = ids.map(async id => {
+      const delayMs = await places.execute(() => workOn(id, isHeir)).catch(sayAndTryAgain)
+      if (delayMs !== null) options.enqueuer.add([{ id, type: job.name, delayMs }])
+    })
+    await Promise.all(again)
+  }
+  const sayAndTryAgain = (err: unknown): number => {
+    log.warn({ err }, 'a command is left to the next try')
+    return 1_000
   }
 
   /** Claims, runs and settles. Answers after how many milliseconds the queue shall give the command again, or null. */
@@ -168,14 +168,9 @@ function nullIfAway(error: unknown): null {
   throw error // the queue tries again; a job that is none of ours fails there
 }
 
-async function settleJob(
-  job: QueuedJob<JobData>,
-  token: string | undefined,
-  seen: PromiseSettledResult<number | null>,
-): Promise<void> {
-  if (seen.status === 'rejected') throw seen.reason
-  if (seen.value === null) return
-  await job.moveToDelayed(Date.now() + seen.value, token)
+async function postpone(job: QueuedJob, token: string | undefined, delayMs: number | null): Promise<void> {
+  if (delayMs === null) return
+  await job.moveToDelayed(Date.now() + delayMs, token)
   throw new DelayedError()
 }
 

@@ -77,22 +77,22 @@ export interface NewOrder {
  */
 export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonly NewOrder[]) => {
   const reserved = await tx<OfferRow[]>`
-    with asked as materialized (
-      select * from jsonb_to_recordset(${tx.json(orders.map(toRow))}) as asked(
+    with step as materialized (
+      select * from jsonb_to_recordset(${tx.json(orders.map(toRow))}) as step(
         id uuid, customer_id uuid, total_minor bigint, currency text, expires_at timestamptz, lines jsonb, ${noteColumns(tx)})
     ), placed as (
       insert into orders.orders (id, customer_id, state, total_minor, currency, placed_at, expires_at)
-      select id, customer_id, 'pending_payment', total_minor, currency, at, expires_at from asked order by id
+      select id, customer_id, 'pending_payment', total_minor, currency, at, expires_at from step order by id
       on conflict (id) do nothing returning id, previous_state, state, version
     ), listed as (
       insert into orders.lines (order_id, sku, title, quantity, unit_price_minor, total_minor)
       select placed.id, line.sku, line.title, line.quantity, line."unitPriceMinor", line."totalMinor"
-      from placed join asked on asked.id = placed.id cross join lateral jsonb_to_recordset(asked.lines)
+      from placed join step on step.id = placed.id cross join lateral jsonb_to_recordset(step.lines)
         as line(sku text, title text, quantity bigint, "unitPriceMinor" bigint, "totalMinor" bigint)
     ), noted as (${writeHistory(tx, 'placed')} returning order_id)
     select ${offerColumns(tx)} from catalog.reserve((
-      select jsonb_agg(jsonb_build_object('orderId', asked.id, 'lines', asked.lines))
-      from noted join asked on asked.id = noted.order_id))`
+      select jsonb_agg(jsonb_build_object('orderId', step.id, 'lines', step.lines))
+      from noted join step on step.id = noted.order_id))`
   return offersOf(orders, reserved)
 })
 
@@ -124,8 +124,8 @@ export const markPaid = mover<{ readonly payment: Payment }>({
   }),
   columns: tx => tx`payment_id uuid, amount_minor bigint, currency text`,
   changes: tx => tx`
-    charging = false, payment_id = asked.payment_id, captured_minor = asked.amount_minor, refunded_minor = 0`,
-  guard: tx => tx`o.total_minor = asked.amount_minor and o.currency = asked.currency`,
+    charging = false, payment_id = step.payment_id, captured_minor = step.amount_minor, refunded_minor = 0`,
+  guard: tx => tx`o.total_minor = step.amount_minor and o.currency = step.currency`,
   stock: tx => tx`catalog.commit(id)`,
 })
 
@@ -135,7 +135,7 @@ export const markPaymentFailed = mover<{ readonly attempt: number }>({
   facts: ({ attempt }) => ({ attempt }),
   columns: tx => tx`attempt smallint`,
   changes: tx => tx`charging = false`,
-  guard: tx => tx`o.charges = asked.attempt`,
+  guard: tx => tx`o.charges = step.attempt`,
 })
 
 /** Another charge is asked for; the pieces stay reserved until `expiresAt` at least. */
@@ -144,7 +144,7 @@ export const markPendingPayment = mover<{ readonly expiresAt: Date }>({
   facts: ({ expiresAt }) => ({ expires_at: expiresAt.toISOString() }),
   columns: tx => tx`expires_at timestamptz`,
   changes: tx => tx`
-    charging = true, charges = o.charges + 1, expires_at = greatest(o.expires_at, asked.expires_at)`,
+    charging = true, charges = o.charges + 1, expires_at = greatest(o.expires_at, step.expires_at)`,
 })
 
 /** Its pieces are free again, or back in stock if they were sold. */
@@ -152,10 +152,10 @@ export const markCancelled = mover({ to: 'cancelled', stock: tx => tx`catalog.re
 
 type Fragment = ReturnType<Tx>
 
-/** A transition of the state machine as it is written: `o` is the order, `asked` the step. */
+/** A transition of the state machine as it is written: `o` is the order, `step` what was asked. */
 interface Transition<Facts> {
   readonly to: OrderState
-  /** What the step brings with it, as columns of `asked`. */
+  /** What the step brings with it, as columns of `step`. */
   readonly facts?: (step: Facts) => Record<string, JSONValue>
   readonly columns?: (tx: Tx) => Fragment
   readonly changes?: (tx: Tx) => Fragment
@@ -167,27 +167,27 @@ interface Transition<Facts> {
 /** Moves orders. Answers the moved order, or null where zero rows moved. */
 function mover<Facts = unknown>({ to, facts, columns, changes, guard, stock }: Transition<Facts>) {
   return oneStatementPerTransaction(async (tx, steps: readonly (Step & Facts)[]) => {
-    const asked = steps.map(step => ({
+    const rows = steps.map(step => ({
       id: step.orderId,
       owner_id: step.ownerId ?? null,
       ...toNoteRow(step.note),
       ...facts?.(step),
     }))
-    const rows = await tx<(OrderRow & { reservations: number | null })[]>`
-      with asked as materialized (
-        select * from jsonb_to_recordset(${tx.json(asked)}) as asked(
+    const moves = await tx<(OrderRow & { reservations: number | null })[]>`
+      with step as materialized (
+        select * from jsonb_to_recordset(${tx.json(rows)}) as step(
           id uuid, owner_id uuid, ${noteColumns(tx)} ${columns ? tx`, ${columns(tx)}` : tx``})
       ), moved as (
         update orders.orders o
         set previous_state = o.state, state = ${to}, version = o.version + 1 ${changes ? tx`, ${changes(tx)}` : tx``}
-        from asked
-        where o.id = any(${steps.map(step => step.orderId)}::uuid[]) and o.id = asked.id
+        from step
+        where o.id = any(${steps.map(step => step.orderId)}::uuid[]) and o.id = step.id
           and o.state = any(${sourcesOf(to) as OrderState[]})
-          and (asked.owner_id is null or o.customer_id = asked.owner_id) ${guard ? tx`and ${guard(tx)}` : tx``}
+          and (step.owner_id is null or o.customer_id = step.owner_id) ${guard ? tx`and ${guard(tx)}` : tx``}
         returning o.*
       ), noted as (${writeHistory(tx, 'moved')})
       select ${orderColumns(tx)}, ${stock?.(tx) ?? tx`null::integer`} as reservations from moved`
-    const moved = new Map(rows.map(row => [row.id, row]))
+    const moved = new Map(moves.map(row => [row.id, row]))
     return steps.map(({ orderId }) => {
       const row = moved.get(orderId) ?? null
       if (row?.reservations === 0) throw new Error(`order ${orderId} became ${to} without its pieces`)
@@ -204,11 +204,11 @@ const toNoteRow = ({ cause, actorId, traceparent, at }: Note) => ({
 })
 const noteColumns = (tx: Tx) => tx`cause text, actor_id text, traceparent text, at timestamptz`
 
-/** A row of history for each order that moved, told by the note that was `asked` with it. */
+/** A row of history for each order that moved, told by the note of its step. */
 const writeHistory = (tx: Tx, moved: 'placed' | 'moved') => tx`
   insert into orders.history (order_id, seq, from_state, to_state, cause, actor_id, traceparent, at)
-  select moved.id, moved.version, moved.previous_state, moved.state, asked.cause, asked.actor_id, asked.traceparent, asked.at
-  from ${tx(moved)} moved join asked on asked.id = moved.id`
+  select moved.id, moved.version, moved.previous_state, moved.state, step.cause, step.actor_id, step.traceparent, step.at
+  from ${tx(moved)} moved join step on step.id = moved.id`
 
 const orderColumns = (tx: Tx) => tx`
   id, customer_id as "customerId", state, total_minor as "totalMinor", currency, charges, payment_id as "paymentId",
@@ -265,18 +265,18 @@ export const expireOverdue = async (
   tx: Tx,
   { limit, extendedTo, note }: { readonly limit: number; readonly extendedTo: Date; readonly note: Note },
 ): Promise<readonly OrderRow[]> => tx<OrderRow[]>`
-  with asked as materialized (
+  with step as materialized (
     select id, charging, ${note.cause} as cause, ${note.actorId} as actor_id, ${note.traceparent} as traceparent,
            ${note.at}::timestamptz as at
     from orders.orders
     where state = any(${sourcesOf('expired') as OrderState[]}) and expires_at <= ${note.at}
     order by expires_at limit ${limit} for update skip locked
   ), extended as (
-    update orders.orders o set expires_at = ${extendedTo} from asked where o.id = asked.id and asked.charging
+    update orders.orders o set expires_at = ${extendedTo} from step where o.id = step.id and step.charging
   ), moved as (
     update orders.orders o
     set previous_state = o.state, state = 'expired', version = o.version + 1
-    from asked where o.id = asked.id and not asked.charging
+    from step where o.id = step.id and not step.charging
     returning o.*
   ), noted as (${writeHistory(tx, 'moved')}),
   freed as (select catalog.release(array_agg(id)) as reservations from moved having count(*) > 0)
