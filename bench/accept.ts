@@ -85,18 +85,22 @@ async function countJournaled({ DATABASE_URL }: Place): Promise<number> {
   return row?.count ?? 0
 }
 
-/** The queue is told after the answer: it gets a moment. */
+/** Commands in the queue. It is told after the answer: it gets a moment. */
 async function countQueued({ REDIS_URL, QUEUE_PREFIX }: Place, expected: number): Promise<number> {
   const redis = new Redis(REDIS_URL)
   try {
     for (const deadline = Date.now() + 5_000; ; await Bun.sleep(50)) {
-      const count = await redis.llen(`${QUEUE_PREFIX}:${orders.name}:wait`)
+      const jobs = await redis.lrange(`${QUEUE_PREFIX}:${orders.name}:wait`, 0, -1)
+      const count = jobs.reduce((sum, id) => sum + 1 + othersIn(id), 0)
       if (count === expected || Date.now() > deadline) return count
     }
   } finally {
     redis.disconnect()
   }
 }
+
+/** The id of a job of ours says how many commands it carries beside its first: `<id>+9`. */
+const othersIn = (jobId: string): number => Number(jobId.split('+')[1] ?? 0)
 
 function findings(runs: ReadonlyMap<Case, readonly Run[]>): Findings {
   const medianOf = (each: Case, figure: (run: Run) => number) => median((runs.get(each) ?? []).map(figure))
