@@ -42,7 +42,7 @@ export function createCommit(deps: CommitDeps): Commit {
   const sharing = (command: Command) => {
     const shared = batch<Effecting, () => Settlement | null>(
       async group => (group.length === 1 ? [await only(group, deps)] : commitTogether(group, deps)),
-      { sizeMax, inFlightMax: 1, isOfOneItem: error => !isAway(error) },
+      { sizeMax, isOfOneItem: error => !isAway(error) },
     )
     perCommand.set(command, shared)
     return shared
