@@ -23,6 +23,8 @@ import {
 } from '../../queues/outcome.ts'
 import { charge, refund } from '../../queues/payments.ts'
 import { expiryOf, extendedExpiryOf, type Placed, place, receive, sourcesOf } from './domain.ts'
+import type { Note } from './history.ts'
+import * as moves from './moves.ts'
 import * as store from './store.ts'
 
 /** Orders that one run of the clock expires; the rest follow at once. */
@@ -72,7 +74,7 @@ export const handlers = (sql: Sql, readOffers = store.createReadOffers(sql)): Ha
   'orders.pay': async job => async tx => {
     const { orderId, paymentMethod } = job.input
     const step = { orderId, ownerId: customerOf(job), note: noteOf(job, 'orders.pay') }
-    const order = await store.markPendingPayment(tx, { ...step, expiresAt: expiryOf(job.now) })
+    const order = await moves.markPendingPayment(tx, { ...step, expiresAt: expiryOf(job.now) })
     if (order === null) return refuseMove(tx, job, step, 'pending_payment')
     const { customerId, totalMinor: amountMinor, currency, charges: attempt } = order
     return done(
@@ -84,7 +86,7 @@ export const handlers = (sql: Sql, readOffers = store.createReadOffers(sql)): Ha
   'orders.cancel': async job => async tx => {
     const { orderId } = job.input
     const step = { orderId, ownerId: customerOf(job), note: noteOf(job, 'orders.cancel') }
-    const order = await store.markCancelled(tx, step)
+    const order = await moves.markCancelled(tx, step)
     if (order === null) return refuseMove(tx, job, step, 'cancelled')
     return done(
       { orderId, state: order.state },
@@ -98,7 +100,7 @@ export const handlers = (sql: Sql, readOffers = store.createReadOffers(sql)): Ha
   'orders.confirm-payment': async job => async tx => {
     const { orderId } = job.input
     const note = noteOf(job, 'orders.confirm-payment')
-    const order = await store.markPaid(tx, { orderId, note, payment: job.input })
+    const order = await moves.markPaid(tx, { orderId, note, payment: job.input })
     if (order !== null) return done({ orderId, state: order.state }, { emit: [emit(paid, told(order))] })
     const current = await mustLoad(tx, orderId)
     switch (receive(current, job.input)) {
@@ -121,7 +123,7 @@ export const handlers = (sql: Sql, readOffers = store.createReadOffers(sql)): Ha
   'orders.fail-payment': async job => async tx => {
     const { orderId, attempt } = job.input
     const note = noteOf(job, 'orders.fail-payment')
-    const order = await store.markPaymentFailed(tx, { orderId, note, attempt })
+    const order = await moves.markPaymentFailed(tx, { orderId, note, attempt })
     if (order !== null)
       return done({ orderId, state: order.state }, { emit: [emit(paymentFailed, told(order))] })
     await store.noteLateDecline(tx, orderId, attempt)
@@ -137,7 +139,7 @@ export const handlers = (sql: Sql, readOffers = store.createReadOffers(sql)): Ha
   },
 
   'orders.expire-overdue': async job => async tx => {
-    const ended = await store.expireOverdue(tx, {
+    const ended = await moves.expireOverdue(tx, {
       limit: expireBatchMax,
       extendedTo: extendedExpiryOf(job.now),
       note: noteOf(job, 'orders.expire-overdue'),
@@ -152,7 +154,7 @@ export const handlers = (sql: Sql, readOffers = store.createReadOffers(sql)): Ha
   },
 })
 
-const noteOf = (job: Job, cause: keyof Handlers<typeof orders>): store.Note => ({
+const noteOf = (job: Job, cause: keyof Handlers<typeof orders>): Note => ({
   cause,
   actorId: job.actor?.id ?? null,
   traceparent: job.traceparent,

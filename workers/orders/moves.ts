@@ -1,0 +1,122 @@
+import type { JSONValue } from 'postgres'
+import { oneStatementPerTransaction } from '../../queues/batch.ts'
+import type { OrderState } from '../../queues/orders.ts'
+import type { Tx } from '../../queues/outcome.ts'
+import { sourcesOf } from './domain.ts'
+import { type Note, noteColumns, toNoteRow, writeHistory } from './history.ts'
+import { type OrderRow, orderColumns, type Payment } from './store.ts'
+
+/** One step of an order. Zero rows moved: it is not there, not the owner's, or in a state that does not allow it. */
+export interface Step {
+  readonly orderId: string
+  readonly note: Note
+  /** Only an order of this customer. */
+  readonly ownerId?: string
+}
+
+/** Paid in full: its pieces are sold. */
+export const markPaid = mover<{ readonly payment: Payment }>({
+  to: 'paid',
+  facts: ({ payment }) => ({
+    payment_id: payment.paymentId,
+    amount_minor: payment.amountMinor,
+    currency: payment.currency,
+  }),
+  columns: tx => tx`payment_id uuid, amount_minor bigint, currency text`,
+  changes: tx => tx`
+    charging = false, payment_id = step.payment_id, captured_minor = step.amount_minor, refunded_minor = 0`,
+  guard: tx => tx`o.total_minor = step.amount_minor and o.currency = step.currency`,
+  stock: tx => tx`catalog.commit(id)`,
+})
+
+/** The answer to the order's charge number `attempt` was no; an answer to an earlier one is of no concern. */
+export const markPaymentFailed = mover<{ readonly attempt: number }>({
+  to: 'payment_failed',
+  facts: ({ attempt }) => ({ attempt }),
+  columns: tx => tx`attempt smallint`,
+  changes: tx => tx`charging = false`,
+  guard: tx => tx`o.charges = step.attempt`,
+})
+
+/** Another charge is asked for; the pieces stay reserved until `expiresAt` at least. */
+export const markPendingPayment = mover<{ readonly expiresAt: Date }>({
+  to: 'pending_payment',
+  facts: ({ expiresAt }) => ({ expires_at: expiresAt.toISOString() }),
+  columns: tx => tx`expires_at timestamptz`,
+  changes: tx => tx`
+    charging = true, charges = o.charges + 1, expires_at = greatest(o.expires_at, step.expires_at)`,
+})
+
+/** Its pieces are free again, or back in stock if they were sold. */
+export const markCancelled = mover({ to: 'cancelled', stock: tx => tx`catalog.release(array[id])` })
+
+type Fragment = ReturnType<Tx>
+
+/** A transition of the state machine as it is written: `o` is the order, `step` what was asked. */
+interface Transition<Facts> {
+  readonly to: OrderState
+  /** What the step brings with it, as columns of `step`. */
+  readonly facts?: (step: Facts) => Record<string, JSONValue>
+  readonly columns?: (tx: Tx) => Fragment
+  readonly changes?: (tx: Tx) => Fragment
+  readonly guard?: (tx: Tx) => Fragment
+  /** What happens to the pieces: answers how many reservations it changed. */
+  readonly stock?: (tx: Tx) => Fragment
+}
+
+/** Moves orders. Answers the moved order, or null where zero rows moved. */
+function mover<Facts = unknown>({ to, facts, columns, changes, guard, stock }: Transition<Facts>) {
+  return oneStatementPerTransaction(async (tx, steps: readonly (Step & Facts)[]) => {
+    const rows = steps.map(step => ({
+      id: step.orderId,
+      owner_id: step.ownerId ?? null,
+      ...toNoteRow(step.note),
+      ...facts?.(step),
+    }))
+    const moves = await tx<(OrderRow & { reservations: number | null })[]>`
+      with step as materialized (
+        select * from jsonb_to_recordset(${tx.json(rows)}) as step(
+          id uuid, owner_id uuid, ${noteColumns(tx)} ${columns ? tx`, ${columns(tx)}` : tx``})
+      ), moved as (
+        update orders.orders o
+        set previous_state = o.state, state = ${to}, version = o.version + 1 ${changes ? tx`, ${changes(tx)}` : tx``}
+        from step
+        where o.id = any(${steps.map(step => step.orderId)}::uuid[]) and o.id = step.id
+          and o.state = any(${sourcesOf(to) as OrderState[]})
+          and (step.owner_id is null or o.customer_id = step.owner_id) ${guard ? tx`and ${guard(tx)}` : tx``}
+        returning o.*
+      ), noted as (${writeHistory(tx, 'moved')})
+      select ${orderColumns(tx)}, ${stock?.(tx) ?? tx`null::integer`} as reservations from moved`
+    const moved = new Map(moves.map(row => [row.id, row]))
+    return steps.map(({ orderId }) => {
+      const row = moved.get(orderId) ?? null
+      if (row?.reservations === 0) throw new Error(`order ${orderId} became ${to} without its pieces`)
+      return row
+    })
+  })
+}
+
+/**
+ * Expires up to `limit` unpaid orders whose time is up and frees their pieces. An order whose charge has no answer yet
+ * is extended to `extendedTo` instead. Orders that somebody else is working on are left for the next time.
+ */
+export const expireOverdue = async (
+  tx: Tx,
+  { limit, extendedTo, note }: { readonly limit: number; readonly extendedTo: Date; readonly note: Note },
+): Promise<readonly OrderRow[]> => tx<OrderRow[]>`
+  with step as materialized (
+    select id, charging, ${note.cause} as cause, ${note.actorId} as actor_id, ${note.traceparent} as traceparent,
+           ${note.at}::timestamptz as at
+    from orders.orders
+    where state = any(${sourcesOf('expired') as OrderState[]}) and expires_at <= ${note.at}
+    order by expires_at limit ${limit} for update skip locked
+  ), extended as (
+    update orders.orders o set expires_at = ${extendedTo} from step where o.id = step.id and step.charging
+  ), moved as (
+    update orders.orders o
+    set previous_state = o.state, state = 'expired', version = o.version + 1
+    from step where o.id = step.id and not step.charging
+    returning o.*
+  ), noted as (${writeHistory(tx, 'moved')}),
+  freed as (select catalog.release(array_agg(id)) as reservations from moved having count(*) > 0)
+  select ${orderColumns(tx)} from moved cross join freed`
