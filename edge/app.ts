@@ -23,6 +23,7 @@ import { mountCommandReads } from './routes/commands.ts'
 import { mountDocumentation } from './routes/documentation.ts'
 import { mountHealth } from './routes/health.ts'
 import { mountMedia } from './routes/media.ts'
+import { mountOps } from './routes/ops.ts'
 import { mountOrders } from './routes/orders.ts'
 import { mountPayments } from './routes/payments.ts'
 import { createUpstream, type Target } from './upstream.ts'
@@ -93,6 +94,7 @@ export function createApp({ settings, sql, enqueuer, upstreams, log, newId, nowM
   mountOrders(mount, createUpstream(upstreams.orders, rules))
   mountPayments(mount, createUpstream(upstreams.payments, rules))
   mountMedia(mount, createUpstream(upstreams.media, rules), settings.UPLOAD_MAX_BYTES)
+  mountOps(mount, { sql, nowMs })
   mountDocumentation(mount, { operations, publicUrl })
 
   return {

@@ -68,7 +68,7 @@ function queryReader(schema: TObject): (c: EdgeContext) => unknown {
     const given = c.req.queries()
     const repeated = Object.keys(given).filter(name => (given[name]?.length ?? 0) > 1)
     const single = Object.fromEntries(Object.entries(given).map(([name, values]) => [name, values[0]]))
-    const query = Value.Convert(schema, Value.Default(schema, single))
+    const query = Value.Default(schema, withIntegers(schema, single))
     if (fits(query) && repeated.length === 0) return query
     throw new Problem('invalid_parameter', {
       errors: [
@@ -78,6 +78,15 @@ function queryReader(schema: TObject): (c: EdgeContext) => unknown {
     })
   }
 }
+
+/** Text is all that an address has; only what is wholly an integer becomes one. */
+const withIntegers = (schema: TObject, given: Readonly<Record<string, string | undefined>>) =>
+  Object.fromEntries(
+    Object.entries(given).map(([name, text = '']) => {
+      const isInteger = schema.properties[name]?.type === 'integer' && /^-?\d+$/.test(text)
+      return [name, isInteger ? Number(text) : text]
+    }),
+  )
 
 const toParameter = ({ pointer = '', detail }: FieldError): FieldError => ({
   parameter: pointer.slice(2),

@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { v7 as uuidv7 } from 'uuid'
+import { cancel } from '../queues/orders.ts'
+import type { TestKernel } from '../test/harness.ts'
+import { addProduct, buy, somebody, tradeKernel } from '../test/trade.ts'
+import type { Sql } from './client.ts'
+import { checkInvariants, type Finding } from './invariants.ts'
+
+let kernel: TestKernel
+let edge: Sql
+beforeAll(async () => {
+  kernel = await tradeKernel()
+  edge = kernel.database.sql('edge')
+})
+afterAll(() => kernel.stop())
+
+const check = (sql: Sql = edge) =>
+  checkInvariants(sql, { since: new Date(Date.now() - 3_600_000), eachMs: 20_000 })
+const brokenOf = (findings: readonly Finding[]) =>
+  Object.fromEntries(
+    findings.filter(({ state }) => state !== 'holds').map(({ name, broken }) => [name, broken]),
+  )
+
+/** A paid order, one that was declined, and one that was paid and cancelled. */
+async function someOrders() {
+  const { sku } = await addProduct(kernel)
+  const actor = somebody()
+  const lines = [{ sku, quantity: 2 }]
+  const paid = await buy(kernel, lines, { actor })
+  const declined = await buy(kernel, lines, { card: 'pm_card_declined' })
+  const cancelled = await buy(kernel, lines, { actor })
+  await kernel.idle()
+  await kernel.run(cancel, { orderId: cancelled.id }, { actor })
+  await kernel.idle()
+  const [payment] = await kernel.sql`select id from payments.payments where order_id = ${paid.id}`
+  const [returned] = await kernel.sql`select id from payments.payments where order_id = ${cancelled.id}`
+  return {
+    sku,
+    paid: paid.id,
+    declined: declined.id,
+    cancelled: cancelled.id,
+    payment: String(payment?.id),
+    returned: String(returned?.id),
+  }
+}
+type Orders = Awaited<ReturnType<typeof someOrders>>
+
+test('each invariant is a sentence, and all hold when all is well', async () => {
+  await someOrders()
+  const findings = await check()
+  expect(brokenOf(findings)).toEqual({})
+  expect(findings.length).toBeGreaterThan(8)
+  for (const { sentence } of findings) expect(sentence).toMatch(/^[A-Z].+\.$/)
+})
+
+/** What somebody would have to do to the tables for each of them to notice, and what it then names. */
+const damage: Record<string, (sql: Sql, orders: Orders) => Promise<string>> = {
+  stock: async (sql, { sku }) => {
+    await sql`update catalog.stock set reserved = reserved + 1 where sku = ${sku}`
+    return `SKU ${sku}`
+  },
+  pieces: async (sql, { paid }) => {
+    await sql`update catalog.reservations set state = 'held' where order_id = ${paid}`
+    return `order ${paid}`
+  },
+  totals: async (sql, { declined }) => {
+    await sql`update orders.lines set quantity = 3, total_minor = 3 * unit_price_minor where order_id = ${declined}`
+    return `order ${declined}`
+  },
+  history: async (sql, { cancelled }) => {
+    await sql`delete from orders.history where order_id = ${cancelled} and seq = 2`
+    return `order ${cancelled}`
+  },
+  charges: async (sql, { declined }) => {
+    const [row] =
+      await sql`update payments.payments set amount_minor = amount_minor - 1 where order_id = ${declined} returning id`
+    return `payment ${row?.id}`
+  },
+  refunds: async (sql, { returned }) => {
+    await sql`update payments.payments set refunded_minor = refunded_minor - 1 where id = ${returned}`
+    return `payment ${returned}`
+  },
+  paid: async (sql, { paid }) => {
+    await sql`update orders.orders set payment_id = ${uuidv7()} where id = ${paid}`
+    return `order ${paid}`
+  },
+  captured: async (sql, { paid, payment }) => {
+    await sql`update payments.payments set created_at = now() - interval '11 minutes' where id = ${payment}`
+    await sql`update orders.orders set payment_id = null, captured_minor = 0, state = 'pending_payment' where id = ${paid}`
+    return `payment ${payment}`
+  },
+  events: async (sql, { paid }) => {
+    const [row] = await sql`insert into journal.commands
+        (id, type, input, event_id, correlation_id, traceparent, due_at, settled_at, state)
+      select ${uuidv7()}, type, input, event_id, correlation_id, traceparent, due_at, now(), 'succeeded'
+      from journal.commands where type = 'orders.confirm-payment' and correlation_id = ${paid} returning event_id`
+    return `event ${row?.event_id} for orders.confirm-payment`
+  },
+  abandoned: async sql => {
+    const id = uuidv7()
+    await sql`insert into journal.commands (id, type, input, correlation_id, traceparent, due_at)
+      values (${id}, 'media.convert', '{}', ${id}, '', now() - interval '6 minutes')`
+    return `command ${id}`
+  },
+}
+
+test('each notices what breaks it, by its name', async () => {
+  const orders = await someOrders()
+  const names = (await check()).map(({ name }) => name)
+  expect(Object.keys(damage).sort()).toEqual(names)
+  for (const name of names) {
+    const undone = new Error('undone')
+    const looked = kernel.sql.begin(async tx => {
+      const what = await damage[name]?.(tx as unknown as Sql, orders)
+      const rows = await tx<{ what: string }[]>`
+        select what from ${tx(`invariants.${name}`)}(now() - interval '1 hour') as what`
+      expect([name, rows.map(row => row.what)]).toEqual([name, [what ?? '']])
+      throw undone
+    })
+    await expect(looked).rejects.toBe(undone)
+  }
+})
+
+test('they hold at every instant while customers buy, fail to pay and cancel', async () => {
+  const { sku } = await addProduct(kernel, { onHand: 60 })
+  const cards = ['pm_card_ok', 'pm_card_declined', 'pm_card_timeout']
+  const buyers = Promise.all(
+    Array.from({ length: 60 }, async (_, number) => {
+      const actor = somebody()
+      const card = cards[number % cards.length] ?? ''
+      const order = await buy(kernel, [{ sku, quantity: 1 + (number % 3) }], { actor, card })
+      if (number % 2 === 0 && order.state === 'succeeded')
+        await kernel.run(cancel, { orderId: order.id }, { actor })
+    }),
+  )
+  let over = false
+  const done = buyers.then(() => kernel.idle()).finally(() => (over = true))
+  let looks = 0
+  for (; !over; looks++) expect(brokenOf(await check())).toEqual({})
+  await done
+  expect(looks).toBeGreaterThan(3)
+})
+
+test('one that cannot be looked at in time is said to be unchecked', async () => {
+  const locked = Promise.withResolvers<void>()
+  const done = Promise.withResolvers<void>()
+  const holder = kernel.sql.begin(async tx => {
+    await tx`lock table catalog.stock in access exclusive mode`
+    locked.resolve()
+    await done.promise
+  })
+  await locked.promise
+  const findings = await checkInvariants(edge, { since: new Date(), eachMs: 50 })
+  done.resolve()
+  await holder
+  expect(findings.find(({ name }) => name === 'stock')).toMatchObject({ state: 'unchecked', broken: [] })
+  expect(findings.find(({ name }) => name === 'totals')?.state).toBe('holds')
+})
+
+test('from the command line: 0 when all hold, 1 and what breaks them, 2 when it cannot look', async () => {
+  const run = async (args: string[], url = kernel.database.url) => {
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, 'invariants.ts'), ...args], {
+      env: { ...process.env, DATABASE_URL: url },
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    const [out, err, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ])
+    return { out, err, code }
+  }
+  expect(await run([])).toMatchObject({ code: 0, err: '' })
+  expect(JSON.parse((await run(['--json', '--hours', '1'])).out)).toBeArray()
+  expect((await run(['--hours', 'x'])).err).toContain('--hours must be a number')
+  expect((await run(['--ours'])).code).toBe(2)
+  expect((await run([], '')).err).toContain('DATABASE_URL is not set')
+  const id = uuidv7()
+  await kernel.sql`insert into journal.commands (id, type, input, correlation_id, traceparent, due_at)
+    values (${id}, 'media.convert', '{}', ${id}, '', now() - interval '6 minutes')`
+  expect(await run([])).toMatchObject({ code: 1, out: expect.stringContaining(`command ${id}`) })
+  await kernel.sql`delete from journal.commands where id = ${id}`
+})
