@@ -111,6 +111,7 @@ async function openShop() {
         redis.kill('SIGCONT')
       },
       () => postgres.restart(),
+      () => cancelStatements(world),
       async () => process.kill(pid, 'SIGTERM'),
       async () => {
         redis.kill('SIGKILL')
@@ -124,6 +125,13 @@ async function openShop() {
       await world.close()
     },
   }
+}
+
+/** For two seconds, a statement in three is cancelled: also `begin`, a settlement, a `commit`. */
+async function cancelStatements({ sql }: World): Promise<void> {
+  for (const until = Date.now() + 2_000; Date.now() < until; await Bun.sleep(2))
+    await sql`select pg_cancel_backend(pid) from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle' and random() < 0.3`
 }
 
 interface Answer {
