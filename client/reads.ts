@@ -1,7 +1,7 @@
 import type { Static } from '@sinclair/typebox'
 import type { CommandBody, StoryBody } from '../edge/command-view.ts'
 import type { Account, Login, Refresh, Registration, Tokens } from '../queues/accounts.ts'
-import type { Product, ProductPage } from '../queues/catalog.ts'
+import type { PricePage, Product, ProductFilter, ProductPage } from '../queues/catalog.ts'
 import type { Conversion, Upload } from '../queues/media.ts'
 import type { Order, OrderPage } from '../queues/orders.ts'
 import type { Payment, PaymentPage } from '../queues/payments.ts'
@@ -38,8 +38,12 @@ export function readsOf(send: Send) {
       refresh: (refresh: Static<typeof Refresh>) => post<Tokens>('/v1/sessions/refresh', refresh),
     },
     catalog: {
-      listProducts: (page?: PageOptions) => get<Static<typeof ProductPage>>('/v1/products', page),
+      listProducts: (filter?: PageOptions & ProductFilter) =>
+        get<Static<typeof ProductPage>>('/v1/products', filter),
       getProduct: (id: string) => get<Product>(`/v1/products/${segment(id)}`),
+      /** Every price that the product had, newest first. */
+      listPrices: (id: string, page?: PageOptions) =>
+        get<Static<typeof PricePage>>(`/v1/products/${segment(id)}/prices`, page),
     },
     orders: {
       list: (page?: PageOptions) => get<Static<typeof OrderPage>>('/v1/orders', page),

@@ -124,10 +124,19 @@ export const apiHeaders = {
 
 const corsFor = (origins: string) => ({
   origin: origins.split(',').map(each => each.trim()),
-  allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'prefer', 'traceparent', 'x-request-id'],
+  allowHeaders: [
+    'authorization',
+    'content-type',
+    'idempotency-key',
+    'if-none-match',
+    'prefer',
+    'traceparent',
+    'x-request-id',
+  ],
   exposeHeaders: [
     'location',
     'idempotency-replayed',
+    'etag',
     'preference-applied',
     'retry-after',
     'x-request-id',

@@ -60,6 +60,7 @@ describe('/openapi.json', () => {
     expect(open.sort()).toEqual([
       'accounts.register',
       'catalog.get-product',
+      'catalog.list-prices',
       'catalog.list-products',
       'documentation.openapi',
       'documentation.problem',

@@ -23,6 +23,15 @@ export const Email = Type.String({
   description: 'E-mail address.',
 })
 
+/** One line of text for people, which reads the same everywhere: nothing in it is invisible or turns what follows around. */
+export const lineOfText = (maxLength: number, description: string) =>
+  Type.String({
+    minLength: 1,
+    maxLength,
+    pattern: '^(?!\\s)[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*(?<!\\s)$',
+    description: `${description} One line, kept as it is sent: blanks at its ends, control characters and bidirectional overrides are refused.`,
+  })
+
 /** One of these strings. */
 export const oneOf = <const Values extends readonly string[]>(values: Values, description: string) =>
   Type.Unsafe<Values[number]>(

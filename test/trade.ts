@@ -106,6 +106,8 @@ export function outputOf<C extends Command>(outcome: Outcome<C>): OutputOf<C> {
 
 const tables = [
   'catalog.products',
+  'catalog.prices',
+  'catalog.product_categories',
   'catalog.stock',
   'catalog.reservations',
   'orders.orders',

@@ -128,6 +128,7 @@ const slowHandlers: Handlers<typeof catalog> = {
   'catalog.create-product': unused,
   'catalog.set-price': unused,
   'catalog.set-stock': async ({ id, run, input: { productId, onHand } }) => {
+  'catalog.set-categories': unused,
     await Bun.sleep(onHand)
     return async tx => {
       await tx`insert into catalog.effects values (${id}, ${run})`

@@ -1,7 +1,7 @@
 import { type catalog, priceChanged, stockChanged } from '../../queues/catalog.ts'
 import { done, emit, type Handlers, rejected } from '../../queues/outcome.ts'
 import { availableOf, refuseStock } from './domain.ts'
-import { insertProduct, readStock, updatePrice, updateStock } from './store.ts'
+import { insertProduct, readStock, replaceCategories, updatePrice, updateStock } from './store.ts'
 
 export const handlers: Handlers<typeof catalog> = {
   'catalog.create-product': async job => async tx => {
@@ -10,10 +10,18 @@ export const handlers: Handlers<typeof catalog> = {
   },
 
   'catalog.set-price': async job => async tx => {
-    const sku = await updatePrice(tx, job.input)
-    if (sku === null) return rejected('product_not_found')
-    return done(job.input, { emit: [emit(priceChanged, { ...job.input, sku })] })
+    const price = await updatePrice(tx, { ...job.input, commandId: job.id })
+    if (price === null) return rejected('product_not_found')
+    if (!price.isNew) return done(job.input)
+    return done(job.input, { emit: [emit(priceChanged, { ...job.input, sku: price.sku })] })
   },
+
+  'catalog.set-categories':
+    async ({ input }) =>
+    async tx => {
+      const isThere = await replaceCategories(tx, input.productId, input.categories)
+      return isThere ? done(input) : rejected('product_not_found')
+    },
 
   'catalog.set-stock':
     async ({ input: { productId, onHand } }) =>

@@ -18,7 +18,7 @@ afterAll(() => database.drop())
 /** Six products with `onHand` pieces each. */
 const skus = ['A', 'B', 'C', 'D', 'E', 'F']
 async function fill(onHand: number): Promise<void> {
-  await owner`truncate catalog.products, catalog.stock, catalog.reservations`
+  await owner`truncate catalog.products, catalog.stock, catalog.reservations cascade`
   await owner`insert into catalog.products (id, sku, title, price_minor, currency, created_at)
     select gen_random_uuid(), sku, 'Tea ' || sku, 350, 'EUR', now() from unnest(${skus}::text[]) as sku`
   await owner`insert into catalog.stock (sku, on_hand) select sku, ${onHand} from catalog.products`

@@ -1,23 +1,47 @@
-import { Type } from '@sinclair/typebox'
-import { Elysia } from 'elysia'
+import { type Static, Type } from '@sinclair/typebox'
+import { Elysia, t } from 'elysia'
 import type { Sql } from '../../db/client.ts'
-import { Product, ProductPage } from '../../queues/catalog.ts'
+import { type Price, PricePage, Product, ProductFilter, ProductPage } from '../../queues/catalog.ts'
 import { Id } from '../../queues/schemas.ts'
 import { NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
-import { listProducts, readProduct } from './store.ts'
+import { listPrices, listProducts, readProduct } from './reads.ts'
+
+const ProductQuery = Type.Object({ ...PageById.properties, ...ProductFilter.properties })
+const params = Type.Object({ id: Id })
 
 /** Products are for everybody to read. */
 export const routes = (sql: Sql) =>
   new Elysia()
-    .get('/products', async ({ query }) => toPage(await listProducts(sql, rangeOf(query)), query), {
-      query: PageById,
-      response: { 200: ProductPage },
-    })
+    .get(
+      '/products',
+      async ({ query }) => toPage(await listProducts(sql, { ...query, ...rangeOf(query) }), query),
+      { query: ProductQuery, response: { 200: ProductPage } },
+    )
     .get(
       '/products/:id',
       async ({ params, status }) => (await readProduct(sql, params.id)) ?? status(404, notFound),
-      { params: Type.Object({ id: Id }), response: { 200: Product, 404: NotFound } },
+      { params, response: { 200: Product, 404: NotFound } },
     )
+    .get(
+      '/products/:id/prices',
+      async ({ params, query, status }) => {
+        const { limit } = rangeOf({ ...(query.limit && { limit: query.limit }) })
+        const prices = await listPrices(sql, params.id, { limit, cursor: query.cursor ?? null })
+        return prices ? toPricePage(prices, limit) : status(404, notFound)
+      },
+      { params, query: PageByVersion, response: { 200: PricePage, 404: NotFound } },
+    )
+
+const PageByVersion = Type.Object({
+  limit: PageById.properties.limit,
+  cursor: Type.Optional(t.Integer({ minimum: 1, maximum: 1_000_000_000 })),
+})
+
+/** One more than is shown was asked for: it tells whether there is another page. */
+function toPricePage(prices: readonly Price[], asked: number): Static<typeof PricePage> {
+  const items = prices.slice(0, asked - 1)
+  return { items, nextCursor: prices.length === asked ? String(items.at(-1)?.version) : null }
+}
 
 export type CatalogRoutes = ReturnType<typeof routes>
