@@ -4,7 +4,7 @@ import type { Account, Login, Refresh, Registration, Tokens } from '../queues/ac
 import type { PricePage, Product, ProductFilter, ProductPage } from '../queues/catalog.ts'
 import type { Conversion, Upload } from '../queues/media.ts'
 import type { Order, OrderPage } from '../queues/orders.ts'
-import type { Payment, PaymentPage } from '../queues/payments.ts'
+import type { Payment, PaymentPage, Reconciliation, TransferPage, TrialBalance } from '../queues/payments.ts'
 import { ApiProblem, jsonOf, problemOf, type Send } from './transport.ts'
 
 export interface PageOptions {
@@ -53,6 +53,16 @@ export function readsOf(send: Send) {
       list: (filter?: PageOptions & { readonly orderId?: string }) =>
         get<Static<typeof PaymentPage>>('/v1/payments', filter),
       get: (id: string) => get<Payment>(`/v1/payments/${segment(id)}`),
+    },
+    /** The books, for operators. */
+    ledger: {
+      trialBalance: () => get<TrialBalance>('/v1/ledger/trial-balance'),
+      /** The statement of one account, such as `sales`. */
+      listTransfers: (account: string, page?: PageOptions) =>
+        get<Static<typeof TransferPage>>(`/v1/ledger/accounts/${segment(account)}/transfers`, page),
+      /** What differs among so many payments; `cursor` goes on with older ones. */
+      reconcile: (page?: Pick<PageOptions, 'cursor'>) =>
+        get<Reconciliation>('/v1/ledger/reconciliation', page),
     },
     media: {
       /** Sends the bytes of a video or sound. */

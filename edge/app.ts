@@ -22,6 +22,7 @@ import { mountCatalog } from './routes/catalog.ts'
 import { mountCommandReads } from './routes/commands.ts'
 import { mountDocumentation } from './routes/documentation.ts'
 import { mountHealth } from './routes/health.ts'
+import { mountLedger } from './routes/ledger.ts'
 import { mountMedia } from './routes/media.ts'
 import { mountOps } from './routes/ops.ts'
 import { mountOrders } from './routes/orders.ts'
@@ -93,6 +94,7 @@ export function createApp({ settings, sql, enqueuer, upstreams, log, newId, nowM
   mountCatalog(mount, createUpstream(upstreams.catalog, rules))
   mountOrders(mount, createUpstream(upstreams.orders, rules))
   mountPayments(mount, createUpstream(upstreams.payments, rules))
+  mountLedger(mount, createUpstream(upstreams.payments, rules))
   mountMedia(mount, createUpstream(upstreams.media, rules), settings.UPLOAD_MAX_BYTES)
   mountOps(mount, { sql, nowMs })
   mountDocumentation(mount, { operations, publicUrl })

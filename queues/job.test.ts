@@ -42,6 +42,7 @@ async function gated() {
       return done({ paymentId: job.id, status: 'captured' })
     },
     'payments.refund': async job => done({ refundId: job.id, paymentId: job.input.paymentId }),
+    'payments.roll-up-ledger': async () => done({ transfers: 0 }),
   }
   const service = defineService(payments, () => ({ routes: new Elysia(), handlers }))
   const kernel = await testKernel({ services: [service], database: { ...database, drop: async () => {} } })

@@ -21,6 +21,7 @@ const handlers: Handlers<typeof payments> = {
     return behave(job)
   },
   'payments.refund': async job => done({ refundId: job.id, paymentId: job.input.paymentId }),
+  'payments.roll-up-ledger': async () => done({ transfers: 0 }),
 }
 const testPayments = defineService(payments, () => ({ routes: new Elysia(), handlers }))
 

@@ -36,6 +36,114 @@ export const Payment = Type.Object(
 export type Payment = Static<typeof Payment>
 export const PaymentPage = pageOf(Payment)
 
+/**
+ * The chart of accounts: the part of an account's name before its colon, and what the account is. A debit adds to an
+ * asset, a credit to an income; the balance of either is its debits less its credits.
+ */
+export const chart = {
+  provider: {
+    class: 'asset',
+    holds: 'Money that a payment provider holds for us. One account each: `provider:sandbox`.',
+  },
+  sales: { class: 'income', holds: 'What customers were charged.' },
+  refunds: { class: 'income', holds: 'What went back to them, as a debit: it lessens the income.' },
+} as const satisfies Record<string, { readonly class: 'asset' | 'income'; readonly holds: string }>
+
+export const Account = Type.String({
+  pattern: `^(${Object.keys(chart).join('|')})(:[a-z0-9][a-z0-9_-]{0,63})?$`,
+  description: 'Account of the ledger, such as `sales` or `provider:sandbox`.',
+})
+export const AccountClass = oneOf(['asset', 'income'], 'What kind of account it is.')
+export const TransferKind = oneOf(['capture', 'refund'], 'Why the money moved.')
+export const TransferNumber = Type.String({
+  pattern: '^[1-9][0-9]{0,14}$',
+  description: 'Number of a transfer in the ledger.',
+})
+
+export const Transfer = Type.Object(
+  {
+    id: TransferNumber,
+    kind: TransferKind,
+    sourceId: Type.Unsafe<string>({
+      ...Id,
+      description: 'The payment that was captured or the refund that was made: it has one transfer.',
+    }),
+    paymentId: Id,
+    orderId: Id,
+    debit: Account,
+    credit: Account,
+    amountMinor: Type.Integer({
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'Minor units, debited to one account and credited to the other.',
+    }),
+    currency: Currency,
+    postedAt: Instant,
+  },
+  { ...closed, $id: 'Transfer' },
+)
+export type Transfer = Static<typeof Transfer>
+export const TransferPage = pageOf(Transfer)
+
+const sums = { debitsMinor: AmountMinor, creditsMinor: AmountMinor }
+export const TrialBalance = Type.Object(
+  {
+    currencies: Type.Array(
+      Type.Object(
+        {
+          currency: Currency,
+          ...sums,
+          accounts: Type.Array(
+            Type.Object(
+              {
+                account: Account,
+                class: AccountClass,
+                ...sums,
+                balanceMinor: Type.Integer({
+                  minimum: -Number.MAX_SAFE_INTEGER,
+                  maximum: Number.MAX_SAFE_INTEGER,
+                  description: 'Debits less credits, minor units; those of one currency add up to zero.',
+                }),
+              },
+              closed,
+            ),
+          ),
+        },
+        closed,
+      ),
+      { description: 'Those in which anything was posted; debits and credits of each are equal.' },
+    ),
+  },
+  { ...closed, $id: 'TrialBalance' },
+)
+export type TrialBalance = Static<typeof TrialBalance>
+
+export const Reconciliation = Type.Object(
+  {
+    checked: Type.Integer({ minimum: 0, description: 'Payments that were compared with their transfers.' }),
+    items: Type.Array(
+      Type.Object(
+        {
+          paymentId: Id,
+          orderId: Id,
+          currency: Currency,
+          capturedMinor: AmountMinor,
+          refundedMinor: AmountMinor,
+          postedCapturedMinor: AmountMinor,
+          postedRefundedMinor: AmountMinor,
+        },
+        closed,
+      ),
+      { description: 'Those of them whose sums differ from what was posted: none, if all is well.' },
+    ),
+    nextCursor: Type.Union([Id, Type.Null()], {
+      description: 'Give it as `cursor` to compare older payments; null on the last page.',
+    }),
+  },
+  { ...closed, $id: 'Reconciliation' },
+)
+export type Reconciliation = Static<typeof Reconciliation>
+
 export const charge = command('payments.charge', {
   summary: 'Take the money for an order, once, whatever the provider answers or fails to answer.',
   input: Type.Object(
@@ -87,6 +195,20 @@ export const refund = command('payments.refund', {
   timeoutMs: 30_000,
 })
 
+export const rollUpLedger = command('payments.roll-up-ledger', {
+  summary:
+    'Add what was posted to the balances of accounts, so that reading them does not sum the whole history.',
+  everyMs: 15_000,
+  input: Type.Object({}, closed),
+  output: Type.Object(
+    { transfers: Type.Integer({ minimum: 0, description: 'How many were added.' }) },
+    closed,
+  ),
+  refusals: {},
+  retry: retry.standard,
+  timeoutMs: 30_000,
+})
+
 export const captured = event('payment.captured', {
   summary: 'The provider holds the money for an order.',
   payload: Type.Object(payment, closed),
@@ -108,8 +230,8 @@ export const refunded = event('payment.refunded', {
 })
 
 export const payments = service('payments', {
-  summary: 'Charges and refunds at a payment provider.',
-  commands: [charge, refund],
+  summary: 'Charges and refunds at a payment provider, and the ledger of both.',
+  commands: [charge, refund, rollUpLedger],
   events: [captured, declined, refunded],
   concurrency: 50,
   lockMs: 10_000,

@@ -115,6 +115,7 @@ const tables = [
   'orders.history',
   'payments.payments',
   'payments.refunds',
+  'payments.transfers',
   'payments.sandbox_charges',
   'payments.sandbox_refunds',
 ]
@@ -130,7 +131,7 @@ export async function dump(sql: Sql): Promise<Record<string, unknown>> {
   return Object.fromEntries(rows)
 }
 
-/** What is broken of the invariants I1, I2, I4 and I5; nothing when no command is open. */
+/** What is broken of the invariants I1 to I5; nothing when no command is open. */
 export async function broken(sql: Sql): Promise<readonly string[]> {
   const rows = await sql<{ what: string }[]>`
     select 'I1 stock ' || s.sku as what from catalog.stock s
@@ -143,6 +144,29 @@ export async function broken(sql: Sql): Promise<readonly string[]> {
                                        where r.payment_id = p.id and r.status = 'succeeded'), 0)
       or p.refund_pending_minor <> coalesce((select sum(amount_minor) from payments.refunds r
                                              where r.payment_id = p.id and r.status = 'pending'), 0)
+    union all
+    select 'I3 payment ' || coalesce(p.id, t.payment_id) from payments.payments p full join (
+      select payment_id, order_id, currency, sum(amount_minor) filter (where kind = 'capture') as captured,
+             sum(amount_minor) filter (where kind = 'refund') as refunded
+      from payments.transfers group by 1, 2, 3
+    ) t on t.payment_id = p.id and t.order_id = p.order_id and t.currency = p.currency
+    where (p.captured_minor, p.refunded_minor) is distinct from (coalesce(t.captured, 0), coalesce(t.refunded, 0))
+    union all
+    select 'I3 transfer of ' || t.kind || ' ' || t.source_id from payments.transfers t
+    where t.amount_minor is distinct from case t.kind
+      when 'capture' then (select captured_minor from payments.payments p where p.id = t.source_id)
+      when 'refund' then (select amount_minor from payments.refunds r where r.id = t.source_id and r.status = 'succeeded') end
+    union all
+    select 'I3 account ' || account || ' in ' || currency from payments.account_balances b full join (
+      select account, currency, sum(debits)::bigint as debits_minor, sum(credits)::bigint as credits_minor
+      from payments.transfers t cross join lateral (
+        values (t.debit, t.amount_minor, 0), (t.credit, 0, t.amount_minor)) as side(account, debits, credits)
+      group by account, currency
+    ) entries using (account, currency)
+    where (b.debits_minor, b.credits_minor) is distinct from (entries.debits_minor, entries.credits_minor)
+    union all
+    select 'I3 trial balance in ' || currency from payments.account_balances
+    group by currency having sum(debits_minor) <> sum(credits_minor)
     union all
     select 'I4 total of order ' || o.id from orders.orders o
     where o.total_minor <> (select sum(total_minor) from orders.lines l where l.order_id = o.id)

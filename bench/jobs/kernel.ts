@@ -57,6 +57,7 @@ export const calls = serveCalls({
         return done({ paymentId: job.id, status: 'captured' })
       },
       'payments.refund': async job => done({ refundId: job.id, paymentId: job.input.paymentId }),
+      'payments.roll-up-ledger': async () => done({ transfers: 0 }),
     }
     const service = defineService(payments, () => ({ routes: new Elysia(), handlers }))
     const running = await startServices([service], { databaseUrl, redis, env: {}, log, enqueuer })

@@ -19,6 +19,7 @@ import {
 } from '../../queues/payments.ts'
 import type { Ask, Reply } from './ask.ts'
 import { chargeKeyOf, inquiryDelayMs, refundKeyOf } from './domain.ts'
+import { rollUp } from './ledger.ts'
 import type { ChargeAnswer, Provider, RefundAnswer } from './provider.ts'
 import * as store from './store.ts'
 
@@ -72,6 +73,8 @@ export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
         return later(reply.restMs, 'the payment provider keeps failing')
     }
   },
+
+  'payments.roll-up-ledger': async () => async tx => done({ transfers: await rollUp(tx) }),
 })
 
 /** One number of one order is one charge: asked for again on other terms, it is a bug. */

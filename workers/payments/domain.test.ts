@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { readPaymentSettings } from './config.ts'
-import { inquiryDelayMs, statusOf } from './domain.ts'
+import { type AccountSums, inquiryDelayMs, postings, statusOf, trialBalanceOf } from './domain.ts'
 
 describe('the schedule of inquiries', () => {
   const { inquiriesMs } = readPaymentSettings({})
@@ -38,3 +38,53 @@ test('a payment is refunded when all of it went back, partially before, and capt
     expect(statusOf({ status, capturedMinor: 0, refundedMinor: 0 })).toBe(status)
   }
 })
+
+test('whatever is posted, the balances of a currency add up to zero, and its debits and credits are equal', () => {
+  const posted = fc.record({
+    kind: fc.constantFrom('capture' as const, 'refund' as const),
+    currency: fc.constantFrom('EUR', 'JPY', 'KWD'),
+    amountMinor: fc.integer({ min: 1, max: 2 ** 45 }),
+  })
+  fc.assert(
+    fc.property(fc.array(posted, { maxLength: 50 }), transfers => {
+      const { currencies } = trialBalanceOf(sumsOf(transfers))
+      expect(currencies.map(each => each.currency).toSorted()).toEqual(
+        [...new Set(transfers.map(each => each.currency))].toSorted(),
+      )
+      for (const { currency, debitsMinor, creditsMinor, accounts } of currencies) {
+        const moved = transfers.filter(each => each.currency === currency)
+        expect(debitsMinor).toBe(moved.reduce((sum, each) => sum + each.amountMinor, 0))
+        expect(creditsMinor).toBe(debitsMinor)
+        expect(accounts.reduce((sum, each) => sum + each.balanceMinor, 0)).toBe(0)
+      }
+    }),
+  )
+})
+
+test('an account that is not in the chart is a bug', () => {
+  const sums = { currency: 'EUR', debitsMinor: 1, creditsMinor: 0 }
+  for (const account of ['cash', 'toString', ''])
+    expect(() => trialBalanceOf([{ account, ...sums }])).toThrow('chart')
+})
+
+/** The sums of the accounts that these transfers move. */
+function sumsOf(
+  transfers: readonly { kind: keyof typeof postings; currency: string; amountMinor: number }[],
+): readonly AccountSums[] {
+  const sides = transfers.flatMap(({ kind, currency, amountMinor }) => [
+    { account: postings[kind].debit, currency, debitsMinor: amountMinor, creditsMinor: 0 },
+    { account: postings[kind].credit, currency, debitsMinor: 0, creditsMinor: amountMinor },
+  ])
+  const byAccount = Map.groupBy(sides, ({ account, currency }) => `${currency} ${account}`)
+  return [...byAccount.values()].map(([first, ...rest]) =>
+    rest.reduce(
+      (sum, { debitsMinor, creditsMinor }) => ({
+        account: sum.account,
+        currency: sum.currency,
+        debitsMinor: sum.debitsMinor + debitsMinor,
+        creditsMinor: sum.creditsMinor + creditsMinor,
+      }),
+      first as AccountSums,
+    ),
+  )
+}

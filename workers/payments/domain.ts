@@ -1,4 +1,4 @@
-import type { Payment } from '../../queues/payments.ts'
+import { chart, type Payment, type Transfer, type TrialBalance } from '../../queues/payments.ts'
 
 /** What the payment row stores; how much went back is counted beside it. */
 export type StoredStatus = 'processing' | 'unknown' | 'captured' | 'declined'
@@ -26,3 +26,42 @@ export const statusOf = ({
   if (refundedMinor === 0) return status
   return refundedMinor < capturedMinor ? 'partially_refunded' : 'refunded'
 }
+
+/** Which accounts a transfer of each kind debits and credits. */
+export const postings = {
+  capture: { debit: 'provider:sandbox', credit: 'sales' },
+  refund: { debit: 'refunds', credit: 'provider:sandbox' },
+} as const satisfies Record<Transfer['kind'], { readonly debit: string; readonly credit: string }>
+
+export interface AccountSums {
+  readonly account: string
+  readonly currency: string
+  readonly debitsMinor: number
+  readonly creditsMinor: number
+}
+
+/** What the accounts hold, currency by currency, in the order in which they are given. */
+export const trialBalanceOf = (sums: readonly AccountSums[]): TrialBalance => ({
+  currencies: [...Map.groupBy(sums, each => each.currency)].map(([currency, accounts]) => ({
+    currency,
+    debitsMinor: sumOf(accounts.map(each => each.debitsMinor)),
+    creditsMinor: sumOf(accounts.map(each => each.creditsMinor)),
+    accounts: accounts.map(({ account, debitsMinor, creditsMinor }) => ({
+      account,
+      class: classOf(account),
+      debitsMinor,
+      creditsMinor,
+      balanceMinor: debitsMinor - creditsMinor,
+    })),
+  })),
+})
+
+function classOf(account: string) {
+  const [kind = ''] = account.split(':')
+  if (!isInChart(kind)) throw new Error(`the chart of accounts has no ${account}`)
+  return chart[kind].class
+}
+
+const isInChart = (kind: string): kind is keyof typeof chart => Object.hasOwn(chart, kind)
+
+const sumOf = (amounts: readonly number[]): number => amounts.reduce((sum, amount) => sum + amount, 0)

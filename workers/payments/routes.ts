@@ -1,15 +1,28 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Sql } from '../../db/client.ts'
-import { Payment, PaymentPage } from '../../queues/payments.ts'
+import {
+  Account,
+  Payment,
+  PaymentPage,
+  Reconciliation,
+  TransferNumber,
+  TransferPage,
+  TrialBalance,
+} from '../../queues/payments.ts'
 import { Id } from '../../queues/schemas.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
+import { trialBalanceOf } from './domain.ts'
+import { listTransfers, readBalances, reconcile } from './ledger.ts'
 import { listPayments, readPayment } from './store.ts'
 
 const PaymentQuery = Type.Object({ ...PageById.properties, orderId: Type.Optional(Id) })
+const TransferQuery = Type.Object({ ...PageById.properties, cursor: Type.Optional(TransferNumber) })
+/** Payments that one answer compares with the ledger. */
+const reconcileMax = 2_000
 
-/** A customer's own payments; anybody else's do not exist for them. */
+/** A customer's own payments: anybody else's do not exist for them. The ledger: whom the edge lets read it. */
 export const routes = (sql: Sql) =>
   new Elysia()
     .get(
@@ -25,6 +38,27 @@ export const routes = (sql: Sql) =>
       async ({ params, headers, status }) =>
         (await readPayment(sql, headers['x-waybill-actor'], params.id)) ?? status(404, notFound),
       { params: Type.Object({ id: Id }), headers: ActorHeaders, response: { 200: Payment, 404: NotFound } },
+    )
+    .get('/ledger/trial-balance', async () => trialBalanceOf(await readBalances(sql)), {
+      response: { 200: TrialBalance },
+    })
+    .get(
+      '/ledger/accounts/:account/transfers',
+      async ({ params: { account }, query }) =>
+        toPage(await listTransfers(sql, { account, ...rangeOf(query) }), query),
+      {
+        params: Type.Object({ account: Account }),
+        query: TransferQuery,
+        response: { 200: TransferPage },
+      },
+    )
+    .get(
+      '/ledger/reconciliation',
+      async ({ query }) => reconcile(sql, { cursor: query.cursor ?? null, limit: reconcileMax }),
+      {
+        query: Type.Object({ cursor: PageById.properties.cursor }),
+        response: { 200: Reconciliation },
+      },
     )
 
 export type PaymentsRoutes = ReturnType<typeof routes>

@@ -2,7 +2,7 @@ import type { Sql } from '../../db/client.ts'
 import { oneStatement, oneStatementPerTransaction } from '../../queues/batch.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import type { Payment } from '../../queues/payments.ts'
-import { type StoredStatus, statusOf } from './domain.ts'
+import { postings, type StoredStatus, statusOf } from './domain.ts'
 import type { ChargeAnswer } from './provider.ts'
 
 export interface NewPayment {
@@ -67,18 +67,26 @@ async function loadCharge(sql: Sql, { id, orderId, attempt }: NewPayment): Promi
   return { ...row, isNew: false }
 }
 
-/** Answers false for a charge that was settled before: then nothing changed. */
+/** Settles charges and posts what was captured. Answers false for a charge that was settled before: then nothing changed. */
 export const settleCharge = oneStatementPerTransaction(
   async (tx, charges: readonly { readonly paymentId: string; readonly answer: ChargeAnswer }[]) => {
     const rows = await tx<{ id: string }[]>`
-      update payments.payments p
-      set status = charge.status, decline_code = charge."declineCode",
-          captured_minor = case charge.status when 'captured' then p.amount_minor else 0 end
-      from jsonb_to_recordset(${tx.json(charges.map(toEnding))})
-        as charge("paymentId" uuid, status text, "declineCode" text)
-      where p.id = any(${charges.map(each => each.paymentId)}::uuid[]) and p.id = charge."paymentId"
-        and p.status in ('processing', 'unknown')
-      returning p.id`
+      with settled as (
+        update payments.payments p
+        set status = charge.status, decline_code = charge."declineCode",
+            captured_minor = case charge.status when 'captured' then p.amount_minor else 0 end
+        from jsonb_to_recordset(${tx.json(charges.map(toEnding))})
+          as charge("paymentId" uuid, status text, "declineCode" text)
+        where p.id = any(${charges.map(each => each.paymentId)}::uuid[]) and p.id = charge."paymentId"
+          and p.status in ('processing', 'unknown')
+        returning p.id, p.order_id, p.captured_minor, p.currency
+      ), posted as (
+        insert into payments.transfers
+          (kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency)
+        select 'capture', id, id, order_id, ${postings.capture.debit}, ${postings.capture.credit}, captured_minor, currency
+        from settled where captured_minor > 0 on conflict do nothing
+      )
+      select id from settled`
     const settled = new Set(rows.map(row => row.id))
     return charges.map(({ paymentId }) => settled.has(paymentId))
   },
@@ -158,18 +166,25 @@ export interface RefundedPayment {
   readonly refundedMinor: number
 }
 
-/** What was set aside has gone back. Null if it was settled before: then nothing changed. */
+/** What was set aside has gone back, and is posted. Null if it was settled before: then nothing changed. */
 export async function markRefunded(tx: Tx, refundId: string): Promise<RefundedPayment | null> {
   const [row] = await tx<RefundedPayment[]>`
     with settled as (
       update payments.refunds set status = 'succeeded' where id = ${refundId} and status = 'pending'
-      returning payment_id, amount_minor
+      returning id, payment_id, amount_minor
+    ), counted as (
+      update payments.payments p
+      set refunded_minor = p.refunded_minor + settled.amount_minor,
+          refund_pending_minor = p.refund_pending_minor - settled.amount_minor
+      from settled where p.id = settled.payment_id
+      returning settled.id, p.id as payment_id, p.order_id, settled.amount_minor, p.currency, p.refunded_minor
+    ), posted as (
+      insert into payments.transfers
+        (kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency)
+      select 'refund', id, payment_id, order_id, ${postings.refund.debit}, ${postings.refund.credit}, amount_minor, currency
+      from counted on conflict do nothing
     )
-    update payments.payments p
-    set refunded_minor = p.refunded_minor + settled.amount_minor,
-        refund_pending_minor = p.refund_pending_minor - settled.amount_minor
-    from settled where p.id = settled.payment_id
-    returning p.order_id as "orderId", p.currency, p.refunded_minor as "refundedMinor"`
+    select order_id as "orderId", currency, refunded_minor as "refundedMinor" from counted`
   return row ?? null
 }
 

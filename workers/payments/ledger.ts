@@ -1,0 +1,99 @@
+import type { Sql } from '../../db/client.ts'
+import type { Tx } from '../../queues/outcome.ts'
+import type { Reconciliation, Transfer } from '../../queues/payments.ts'
+import type { AccountSums } from './domain.ts'
+
+/**
+ * Adds to the balances what was posted by transactions of which none before the oldest that is open can be open
+ * still. Numbers and times would not do: they are not given in the order of commits. Answers how many transfers.
+ */
+export async function rollUp(tx: Tx): Promise<number> {
+  await lockRollUp(tx)
+  const [row] = await tx<{ transfers: number }[]>`
+    with mark as materialized (
+      select horizon as old, pg_snapshot_xmin(pg_current_snapshot()) as new from payments.roll_up
+    ), added as materialized (
+      select debit, credit, currency, amount_minor from payments.transfers
+      where xid >= (select old from mark) and xid < (select new from mark)
+    ), sums as (
+      insert into payments.balances as b (account, currency, debits_minor, credits_minor)
+      select side.account, added.currency, sum(side.debit_minor), sum(side.credit_minor)
+      from added cross join lateral (values (debit, amount_minor, 0::bigint), (credit, 0::bigint, amount_minor))
+        as side(account, debit_minor, credit_minor)
+      group by 1, 2
+      on conflict (account, currency) do update
+      set debits_minor = b.debits_minor + excluded.debits_minor, credits_minor = b.credits_minor + excluded.credits_minor
+    ), moved as (
+      update payments.roll_up set horizon = mark.new from mark
+    )
+    select count(*) as transfers from added`
+  return row?.transfers ?? 0
+}
+
+/** One roll-up at a time, each in a snapshot that the one before has ended in. One of another server is not continued. */
+async function lockRollUp(tx: Tx): Promise<void> {
+  await tx`select from payments.roll_up for update`
+  await tx`
+    with anew as (
+      update payments.roll_up set horizon = '0' where horizon > pg_snapshot_xmax(pg_current_snapshot()) returning horizon
+    )
+    delete from payments.balances where exists (select from anew)`
+}
+
+/** What every account holds now, by currency and name. */
+export const readBalances = (sql: Sql): Promise<readonly AccountSums[]> => sql<AccountSums[]>`
+  select account, currency, debits_minor as "debitsMinor", credits_minor as "creditsMinor"
+  from payments.account_balances order by currency, account`
+
+/** The transfers of one account, newest first, those with a lower number than `cursor`. */
+export async function listTransfers(
+  sql: Sql,
+  {
+    account,
+    cursor,
+    limit,
+  }: { readonly account: string; readonly cursor: string | null; readonly limit: number },
+): Promise<readonly Transfer[]> {
+  const older = cursor === null ? sql`` : sql`and seq < ${cursor}::text::bigint`
+  const rows = await sql<TransferRow[]>`
+    select seq::text as id, kind, source_id as "sourceId", payment_id as "paymentId", order_id as "orderId", debit,
+           credit, amount_minor as "amountMinor", currency, posted_at as "postedAt"
+    from (
+      (select * from payments.transfers where debit = ${account} ${older} order by seq desc limit ${limit})
+      union all
+      (select * from payments.transfers where credit = ${account} ${older} order by seq desc limit ${limit})
+    ) side order by seq desc limit ${limit}`
+  return rows.map(row => ({ ...row, postedAt: row.postedAt.toISOString() }))
+}
+
+type TransferRow = Omit<Transfer, 'postedAt'> & { readonly postedAt: Date }
+
+/** Compares that many payments, newest first, those older than the payment `cursor`, with their transfers. */
+export async function reconcile(
+  sql: Sql,
+  { cursor, limit }: { readonly cursor: string | null; readonly limit: number },
+): Promise<Reconciliation> {
+  const [row] = await sql<{ checked: number; oldest: string | null; items: Reconciliation['items'] }[]>`
+    with page as materialized (
+      select id, order_id, currency, captured_minor, refunded_minor from payments.payments
+      ${cursor === null ? sql`` : sql`where id < ${cursor}`} order by id desc limit ${limit}
+    ), compared as (
+      select page.*, captured.posted_captured_minor, refunded.posted_refunded_minor
+      from page cross join lateral (
+        select coalesce(sum(t.amount_minor), 0) as posted_captured_minor from payments.transfers t
+        where t.kind = 'capture' and t.source_id = page.id and t.payment_id = page.id and t.currency = page.currency
+      ) captured cross join lateral (
+        select coalesce(sum(t.amount_minor), 0) as posted_refunded_minor
+        from payments.refunds r join payments.transfers t on t.kind = 'refund' and t.source_id = r.id
+        where r.payment_id = page.id and t.payment_id = page.id and t.currency = page.currency
+      ) refunded
+    )
+    select count(*) as checked, (select id from page order by id limit 1) as oldest,
+      coalesce(jsonb_agg(jsonb_build_object('paymentId', id, 'orderId', order_id, 'currency', currency,
+        'capturedMinor', captured_minor, 'refundedMinor', refunded_minor,
+        'postedCapturedMinor', posted_captured_minor, 'postedRefundedMinor', posted_refunded_minor) order by id desc)
+        filter (where (captured_minor, refunded_minor) <> (posted_captured_minor, posted_refunded_minor)), '[]') as items
+    from compared`
+  const { checked = 0, oldest = null, items = [] } = row ?? {}
+  return { checked, items, nextCursor: checked < limit ? null : oldest }
+}

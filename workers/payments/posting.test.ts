@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { v7 as uuidv7 } from 'uuid'
+import type { Sql } from '../../db/client.ts'
+import { migrate } from '../../db/migrate.ts'
+import type { Tx } from '../../db/transaction.ts'
+import { charge, refund, rollUpLedger } from '../../queues/payments.ts'
+import { type TestKernel, testKernel } from '../../test/harness.ts'
+import { broken } from '../../test/trade.ts'
+import { trialBalanceOf } from './domain.ts'
+import { paymentsService } from './index.ts'
+import { readBalances } from './ledger.ts'
+
+let kernel: TestKernel
+beforeAll(async () => {
+  kernel = await testKernel({
+    services: [paymentsService],
+    env: { PAYMENT_TIMEOUT_MS: '250', PAYMENT_INQUIRIES_MS: `20,50,100${',400'.repeat(20)}` },
+  })
+})
+afterAll(() => kernel.stop())
+
+const pay = async (amountMinor: number, { card = 'pm_card_ok', currency = 'EUR' } = {}) => {
+  const orderId = uuidv7()
+  const input = { orderId, attempt: 1, customerId: uuidv7(), amountMinor, currency, paymentMethod: card }
+  const { id } = await kernel.run(charge, input)
+  return { paymentId: id, orderId }
+}
+const giveBack = async (paymentId: string, amountMinor: number, requestId = uuidv7()) => {
+  const { id } = await kernel.run(refund, { paymentId, requestId, amountMinor, reason: 'a test' })
+  return id
+}
+const postedFor = async (paymentId: string) => [
+  ...(await kernel.sql`
+    select kind, source_id as "sourceId", order_id as "orderId", debit, credit, amount_minor as "amountMinor", currency
+    from payments.transfers where payment_id = ${paymentId} order by seq`),
+]
+
+describe('what moves is posted, once', () => {
+  test('a capture is a debit of the provider and a credit of sales', async () => {
+    const { paymentId, orderId } = await pay(1_999)
+    expect(await postedFor(paymentId)).toEqual([
+      {
+        kind: 'capture',
+        sourceId: paymentId,
+        orderId,
+        debit: 'provider:sandbox',
+        credit: 'sales',
+        amountMinor: 1_999,
+        currency: 'EUR',
+      },
+    ])
+  })
+  test('a refund is a debit of refunds and a credit of the provider, each part by itself', async () => {
+    const { paymentId, orderId } = await pay(1_000, { currency: 'USD' })
+    const refunds = [await giveBack(paymentId, 300), await giveBack(paymentId, 700)]
+    const accounts = { debit: 'refunds', credit: 'provider:sandbox' }
+    const shared = { kind: 'refund', orderId, ...accounts, currency: 'USD' }
+    expect((await postedFor(paymentId)).slice(1)).toEqual([
+      { ...shared, sourceId: refunds[0], amountMinor: 300 },
+      { ...shared, sourceId: refunds[1], amountMinor: 700 },
+    ])
+  })
+  test('a silent provider is posted when it is known what it did', async () => {
+    const { paymentId } = await pay(500, { card: 'pm_card_timeout' })
+    expect(await postedFor(paymentId)).toMatchObject([{ kind: 'capture', amountMinor: 500 }])
+  })
+  test('what was declined, refused, or costs nothing is not posted', async () => {
+    expect(await postedFor((await pay(500, { card: 'pm_card_declined' })).paymentId)).toEqual([])
+    expect(await postedFor((await pay(0)).paymentId)).toEqual([])
+    const { paymentId } = await pay(500)
+    await giveBack(paymentId, 501)
+    expect(await postedFor(paymentId)).toHaveLength(1)
+  })
+  test('a charge and a refund that are asked for twice are posted once', async () => {
+    const { paymentId, orderId } = await pay(500)
+    const input = { orderId, attempt: 1, customerId: uuidv7(), amountMinor: 500, currency: 'EUR' }
+    await kernel.run(charge, { ...input, paymentMethod: 'pm_card_ok' })
+    const requestId = uuidv7()
+    await giveBack(paymentId, 500, requestId)
+    await giveBack(paymentId, 500, requestId)
+    expect(await postedFor(paymentId)).toMatchObject([{ kind: 'capture' }, { kind: 'refund' }])
+    expect(await broken(kernel.sql)).toEqual([])
+  })
+})
+
+test('payments.roll-up-ledger: twice is once, and changes nothing that is read', async () => {
+  await pay(700)
+  const before = await readBalances(kernel.sql)
+  for (let n = 0; n < 2; n++) expect((await kernel.run(rollUpLedger, {})).state).toBe('succeeded')
+  expect([...(await readBalances(kernel.sql))]).toEqual([...before])
+  expect(await broken(kernel.sql)).toEqual([])
+})
+
+/** What is broken after such a change, which is taken back. */
+async function brokenAfter(change: (tx: Tx) => Promise<unknown>): Promise<readonly string[]> {
+  let found: readonly string[] = []
+  const takenBack = new Error('taken back')
+  await kernel.sql
+    .begin(async tx => {
+      await change(tx)
+      found = await broken(tx as unknown as Sql)
+      throw takenBack
+    })
+    .catch(error => expect(error).toBe(takenBack))
+  return found
+}
+
+test('the invariants notice a transfer that is missing, one that nobody asked for, and a wrong balance', async () => {
+  const { paymentId, orderId } = await pay(700)
+  const missing = (tx: Tx) => tx`delete from payments.transfers where source_id = ${paymentId}`
+  expect(await brokenAfter(missing)).toContain(`I3 payment ${paymentId}`)
+  const stray = uuidv7()
+  const unasked = (tx: Tx) => tx`insert into payments.transfers
+    (kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency)
+    values ('refund', ${stray}, ${paymentId}, ${orderId}, 'refunds', 'provider:sandbox', 1, 'EUR')`
+  const both = [`I3 payment ${paymentId}`, `I3 transfer of refund ${stray}`]
+  expect((await brokenAfter(unasked)).toSorted()).toEqual(both)
+  const wrong = (tx: Tx) => tx`insert into payments.balances values ('sales', 'XXX', 1, 0)`
+  expect((await brokenAfter(wrong)).toSorted()).toEqual([
+    'I3 account sales in XXX',
+    'I3 trial balance in XXX',
+  ])
+  expect(await broken(kernel.sql)).toEqual([])
+})
+
+test('payments from before the ledger are posted by its migration', async () => {
+  const { paymentId } = await pay(900)
+  await giveBack(paymentId, 200)
+  await pay(300, { card: 'pm_card_declined' })
+  await kernel.idle()
+  const posted = () => kernel.sql`
+    select kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency from payments.transfers
+    order by source_id, kind`
+  const [before, balances] = [await posted(), trialBalanceOf(await readBalances(kernel.sql))]
+  expect(before.length).toBeGreaterThan(2)
+
+  await kernel.services.stop(1_000) // nobody settles while the ledger is away
+  await kernel.sql.unsafe(`drop view payments.account_balances;
+    drop table payments.transfers, payments.balances, payments.roll_up; drop type payments.transfer_kind`)
+  await kernel.sql`delete from public.waybill_migrations where name = '0010_ledger.sql'`
+  expect(await migrate(kernel.database.url)).toEqual(['0010_ledger.sql'])
+  const backfilled = kernel.database.sql('payments')
+  expect([...(await posted())]).toEqual([...before])
+  expect(trialBalanceOf(await readBalances(backfilled))).toEqual(balances)
+  expect(await broken(kernel.sql)).toEqual([])
+})
