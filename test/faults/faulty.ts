@@ -128,8 +128,8 @@ const unused = async (): Promise<never> => {
 const slowHandlers: Handlers<typeof catalog> = {
   'catalog.create-product': unused,
   'catalog.set-price': unused,
-  'catalog.set-stock': async ({ id, run, input: { productId, onHand } }) => {
   'catalog.set-categories': unused,
+  'catalog.set-stock': async ({ id, run, input: { productId, onHand } }) => {
     await Bun.sleep(onHand)
     return async tx => {
       await tx`insert into catalog.effects values (${id}, ${run})`
