@@ -3,7 +3,7 @@ import type { CommandBody, StoryBody } from '../edge/command-view.ts'
 import type { Account, Login, Refresh, Registration, Tokens } from '../queues/accounts.ts'
 import type { PricePage, Product, ProductFilter, ProductPage } from '../queues/catalog.ts'
 import type { Conversion, Upload } from '../queues/media.ts'
-import type { Order, OrderPage } from '../queues/orders.ts'
+import type { Order, OrderPage, Quote } from '../queues/orders.ts'
 import type { Payment, PaymentPage, Reconciliation, TransferPage, TrialBalance } from '../queues/payments.ts'
 import { ApiProblem, jsonOf, problemOf, type Send } from './transport.ts'
 
@@ -48,6 +48,7 @@ export function readsOf(send: Send) {
     orders: {
       list: (page?: PageOptions) => get<Static<typeof OrderPage>>('/v1/orders', page),
       get: (id: string) => get<Order>(`/v1/orders/${segment(id)}`),
+      getQuote: (id: string) => get<Quote>(`/v1/quotes/${segment(id)}`),
     },
     payments: {
       list: (filter?: PageOptions & { readonly orderId?: string }) =>

@@ -28,6 +28,18 @@ describe('a validator', () => {
     expect(found).toContainEqual({ pointer: '#/paymentMethod', detail: 'Required.' })
     expect(found).toContainEqual({ pointer: '#/note', detail: 'Unknown field.' })
   })
+  test('takes exactly one of the fields that stand for each other', () => {
+    const { lines, paymentMethod } = right
+    expect(fits({ quote: 'token', paymentMethod })).toBe(true)
+    const detail = 'Expected exactly one of lines, quote.'
+    for (const [wrong, pointer] of [
+      [{ paymentMethod }, '#/lines'],
+      [{ lines, quote: 'token', paymentMethod }, '#/quote'],
+    ] as const) {
+      expect(fits(wrong)).toBe(false)
+      expect(errors(wrong)).toEqual([{ pointer, detail }])
+    }
+  })
   test('refuses fields that JavaScript would inherit', () => {
     expect(pointers(JSON.parse('{"__proto__":{"lines":[]},"constructor":1}'))).toContain('#/__proto__')
     expect(fits({ ...right, ...JSON.parse('{"constructor":1}') })).toBe(false)

@@ -1,6 +1,7 @@
 import { FormatRegistry, type Static, type TSchema } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
+import { choiceOf } from '../queues/schemas.ts'
 import type { FieldError } from './problems.ts'
 
 const errorsMax = 20
@@ -19,10 +20,13 @@ export interface Validator<S extends TSchema> {
 export function validator<S extends TSchema>(schema: S): Validator<S> {
   refuseUnknownFormats(schema)
   const compiled = TypeCompiler.Compile(schema)
+  const choice = choiceOf(schema)
   return {
-    fits: (value): value is Static<S> => compiled.Check(value),
+    fits: (value): value is Static<S> => compiled.Check(value) && wrongChoice(choice, value) === undefined,
     errors: value => {
       const byPointer = new Map<string, FieldError>()
+      const wrong = wrongChoice(choice, value)
+      if (wrong) byPointer.set(wrong.pointer, wrong)
       for (const error of compiled.Errors(value)) {
         const pointer = `#${error.path}`
         if (!byPointer.has(pointer)) byPointer.set(pointer, { pointer, detail: describe(error) })
@@ -30,6 +34,17 @@ export function validator<S extends TSchema>(schema: S): Validator<S> {
       }
       return [...byPointer.values()]
     },
+  }
+}
+
+/** Names the field that is one too many, or the first of those that could be there. */
+function wrongChoice(choice: readonly string[], value: unknown) {
+  if (choice.length === 0 || typeof value !== 'object' || value === null) return undefined
+  const given = choice.filter(name => Object.hasOwn(value, name))
+  if (given.length === 1) return undefined
+  return {
+    pointer: `#/${given.at(-1) ?? choice[0]}`,
+    detail: `Expected exactly one of ${choice.join(', ')}.`,
   }
 }
 

@@ -1,8 +1,20 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { priceChanged } from './catalog.ts'
 import { command, event, service } from './command.ts'
 import { captured, declined, PaymentMethod, refunded } from './payments.ts'
 import { retry } from './retry.ts'
-import { AmountMinor, Currency, closed, Id, Instant, oneOf, pageOf, Quantity, Sku } from './schemas.ts'
+import {
+  AmountMinor,
+  Currency,
+  closed,
+  exactlyOneOf,
+  Id,
+  Instant,
+  oneOf,
+  pageOf,
+  Quantity,
+  Sku,
+} from './schemas.ts'
 
 /** Where an order stands. Payment is a second axis, `paymentStatus`. */
 export const orderStates = ['pending_payment', 'payment_failed', 'paid', 'cancelled', 'expired'] as const
@@ -11,16 +23,14 @@ const State = oneOf(orderStates, 'Where the order stands; `cancelled` and `expir
 export const paymentStates = ['none', 'captured', 'partially_refunded', 'refunded'] as const
 export type PaymentState = (typeof paymentStates)[number]
 
-const OrderLine = Type.Object(
-  {
-    sku: Sku,
-    title: Type.String({ description: 'As it was when the order was placed, like the price.' }),
-    quantity: Type.Integer({ minimum: 1, description: 'Pieces; lines with the same SKU are one.' }),
-    unitPriceMinor: AmountMinor,
-    totalMinor: AmountMinor,
-  },
-  closed,
-)
+const pricedLine = (when: string) => ({
+  sku: Sku,
+  title: Type.String({ description: `As it was when ${when}, like the price.` }),
+  quantity: Type.Integer({ minimum: 1, description: 'Pieces; lines with the same SKU are one.' }),
+  unitPriceMinor: AmountMinor,
+  totalMinor: AmountMinor,
+})
+const OrderLine = Type.Object(pricedLine('the order was placed'), closed)
 export const Order = Type.Object(
   {
     id: Id,
@@ -50,6 +60,33 @@ export const OrderSummary = Type.Omit(Order, ['lines', 'history'], { ...closed, 
 export type OrderSummary = Static<typeof OrderSummary>
 export const OrderPage = pageOf(OrderSummary)
 
+/** Where a quote stands. An order can be placed from an open one. */
+export const quoteStates = ['open', 'stale', 'used', 'expired'] as const
+const quoteLine = pricedLine('the quote was made')
+const quoted = {
+  totalMinor: AmountMinor,
+  currency: Currency,
+  priceVersion: Type.String({
+    description: 'Stands for the unit prices that it was made of: equal prices, equal version.',
+  }),
+  expiresAt: Instant,
+}
+export const Quote = Type.Object(
+  {
+    id: Id,
+    state: oneOf(
+      quoteStates,
+      '`stale`: a product in it has had another price since; an order from it is refused while it has.',
+    ),
+    lines: Type.Array(Type.Object(quoteLine, closed)),
+    ...quoted,
+    quotedAt: Instant,
+    orderId: Type.Union([Id, Type.Null()], { description: 'The order that used it.' }),
+  },
+  { ...closed, $id: 'Quote' },
+)
+export type Quote = Static<typeof Quote>
+
 const orderNotFound = { status: 404, title: 'There is no such order.' } as const
 const stateConflict = {
   status: 409,
@@ -59,27 +96,74 @@ const stateConflict = {
 const Nothing = Type.Object({}, closed)
 const moved = Type.Object({ orderId: Id, state: State }, closed)
 
-export const place = command('orders.place', {
-  summary: 'Reserve the pieces, fix the prices and charge the customer.',
-  http: { method: 'POST', path: '/v1/orders', scope: 'orders:write' },
-  input: Type.Object(
+const Lines = Type.Array(Type.Object({ sku: Sku, quantity: Quantity }, closed), {
+  minItems: 1,
+  maxItems: 100,
+  description: 'Lines with the same SKU count together.',
+})
+const unpriced = {
+  unknown_product: {
+    status: 422,
+    title: 'A line names a product that is not sold here.',
+    detail: Type.Object({ skus: Type.Array(Sku) }, closed),
+  },
+  mixed_currencies: {
+    status: 422,
+    title: 'The products are priced in more than one currency.',
+    detail: Type.Object({ currencies: Type.Array(Currency) }, closed),
+  },
+  total_too_large: { status: 422, title: 'The total is more than an amount of money can hold.' },
+} as const
+
+export const quote = command('orders.quote', {
+  summary: 'Say what lines cost, for an order at these prices within 15 minutes; nothing is reserved.',
+  http: { method: 'POST', path: '/v1/quotes', scope: 'orders:write' },
+  input: Type.Object({ lines: Lines }, closed),
+  output: Type.Object(
     {
-      lines: Type.Array(Type.Object({ sku: Sku, quantity: Quantity }, closed), {
-        minItems: 1,
-        maxItems: 100,
-        description: 'Lines with the same SKU count together.',
-      }),
-      paymentMethod: PaymentMethod,
+      quoteId: Id,
+      lines: Type.Array(
+        Type.Object(
+          {
+            ...quoteLine,
+            inStock: Type.Boolean({ description: 'That many could be sold when the quote was made.' }),
+          },
+          closed,
+        ),
+      ),
+      ...quoted,
+      token: Type.String({ description: 'Signed; give it as `quote` to place the order.' }),
     },
     closed,
   ),
+  refusals: unpriced,
+  retry: retry.standard,
+  timeoutMs: 10_000,
+})
+
+export const place = command('orders.place', {
+  summary: 'Reserve the pieces, fix the prices and charge the customer.',
+  http: { method: 'POST', path: '/v1/orders', scope: 'orders:write' },
+  input: exactlyOneOf(
+    ['lines', 'quote'],
+    Type.Object(
+      {
+        lines: Type.Optional(Lines),
+        quote: Type.Optional(
+          Type.String({
+            minLength: 1,
+            maxLength: 1_000,
+            description: 'Token of a quote: the order has its lines at its prices. Instead of `lines`.',
+          }),
+        ),
+        paymentMethod: PaymentMethod,
+      },
+      closed,
+    ),
+  ),
   output: Type.Object({ orderId: Id, state: State, totalMinor: AmountMinor, currency: Currency }, closed),
   refusals: {
-    unknown_product: {
-      status: 422,
-      title: 'A line names a product that is not sold here.',
-      detail: Type.Object({ skus: Type.Array(Sku) }, closed),
-    },
+    ...unpriced,
     out_of_stock: {
       status: 409,
       title: 'Not enough pieces are left.',
@@ -92,12 +176,24 @@ export const place = command('orders.place', {
         closed,
       ),
     },
-    mixed_currencies: {
-      status: 422,
-      title: 'The products are priced in more than one currency.',
-      detail: Type.Object({ currencies: Type.Array(Currency) }, closed),
+    quote_invalid: { status: 422, title: 'This is no quote of yours.' },
+    quote_expired: { status: 410, title: 'The quote has expired: ask for a new one.' },
+    quote_used: {
+      status: 409,
+      title: 'An order was placed from this quote before.',
+      detail: Type.Object({ orderId: Id }, closed),
     },
-    total_too_large: { status: 422, title: 'The total is more than an amount of money can hold.' },
+    price_changed: {
+      status: 409,
+      title: 'A price has changed since the quote was made: ask for a new one.',
+      detail: Type.Object(
+        {
+          totalMinor: Type.Integer({ ...AmountMinor, description: 'The new total, in minor units.' }),
+          currency: Currency,
+        },
+        closed,
+      ),
+    },
   },
   retry: retry.standard,
   timeoutMs: 10_000,
@@ -166,6 +262,16 @@ export const expireOverdue = command('orders.expire-overdue', {
   timeoutMs: 30_000,
 })
 
+export const markQuotesStale = command('orders.mark-quotes-stale', {
+  summary: 'Mark the open quotes that were made at another price of the product.',
+  on: priceChanged,
+  input: priceChanged.payload,
+  output: Type.Object({ lines: Type.Integer({ minimum: 0, description: 'Of quotes, marked.' }) }, closed),
+  refusals: {},
+  retry: retry.standard,
+  timeoutMs: 30_000,
+})
+
 const told = Type.Object({ orderId: Id, customerId: Id, totalMinor: AmountMinor, currency: Currency }, closed)
 export const placed = event('order.placed', {
   summary: 'An order was placed and awaits its payment.',
@@ -181,7 +287,17 @@ export const expired = event('order.expired', { summary: 'An unpaid order ran ou
 
 export const orders = service('orders', {
   summary: 'Orders, from the basket to paid, cancelled or expired.',
-  commands: [place, pay, cancel, confirmPayment, failPayment, recordRefund, expireOverdue],
+  commands: [
+    quote,
+    place,
+    pay,
+    cancel,
+    confirmPayment,
+    failPayment,
+    recordRefund,
+    expireOverdue,
+    markQuotesStale,
+  ],
   events: [placed, paid, paymentFailed, cancelled, expired],
   concurrency: 50,
   lockMs: 10_000,

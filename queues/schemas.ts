@@ -1,4 +1,4 @@
-import { type TSchema, Type } from '@sinclair/typebox'
+import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox'
 
 /** Field types that several services share. Every object built with them is closed: unknown fields are refused. */
 export const Id = Type.String({
@@ -40,6 +40,25 @@ export const oneOf = <const Values extends readonly string[]>(values: Values, de
       { description },
     ),
   )
+
+type ExactlyOne<Fields, Names extends keyof Fields> = {
+  [Name in Names]: { [N in Name]: Exclude<Fields[N], undefined> } & { [N in Exclude<Names, Name>]?: never }
+}[Names]
+
+/** The object with exactly one of these optional fields. TypeBox does not check that: where input comes in, `choiceOf` does. */
+export const exactlyOneOf = <T extends TObject, const Name extends keyof Static<T> & string>(
+  names: readonly Name[],
+  object: T,
+) =>
+  ({ ...object, oneOf: names.map(name => ({ required: [name] })) }) as unknown as T & {
+    static: ExactlyOne<Static<T>, Name>
+  }
+
+/** The fields of which exactly one must be there; none for nearly every schema, and for a part without them. */
+export const choiceOf = ({ oneOf = [], properties = {} }: TSchema): readonly string[] =>
+  oneOf
+    .flatMap(({ required }: { required: readonly string[] }) => required)
+    .filter((name: string) => Object.hasOwn(properties, name))
 
 export const closed = { additionalProperties: false } as const
 

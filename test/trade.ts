@@ -63,7 +63,7 @@ export async function addProduct(
 
 export const buy = (
   kernel: TestKernel,
-  lines: InputOf<typeof place>['lines'],
+  lines: NonNullable<InputOf<typeof place>['lines']>,
   { actor = somebody(), card = 'pm_card_ok' }: { readonly actor?: Actor; readonly card?: string } = {},
 ): Promise<CommandView> => kernel.run(place, { lines, paymentMethod: card }, { actor })
 
@@ -113,6 +113,8 @@ const tables = [
   'orders.orders',
   'orders.lines',
   'orders.history',
+  'orders.quotes',
+  'orders.quote_lines',
   'payments.payments',
   'payments.refunds',
   'payments.transfers',

@@ -1,17 +1,18 @@
 import { treaty } from '@elysiajs/eden/treaty2'
 import { Type } from '@sinclair/typebox'
-import { Order, OrderPage } from '../../queues/orders.ts'
+import { Order, OrderPage, Quote } from '../../queues/orders.ts'
 import { Id } from '../../queues/schemas.ts'
 import type { OrdersRoutes } from '../../workers/orders/routes.ts'
 import type { Mount } from '../operation.ts'
 import { PageParameters } from '../page.ts'
 import { answersOf, edenOf, onBehalfOf, type Upstream, unstored } from '../upstream.ts'
 
-/** One's own orders. */
+/** One's own orders and quotes. */
 export function mountOrders(mount: Mount, upstream: Upstream): void {
   const api = treaty<OrdersRoutes>(...edenOf(upstream))
   const order = answersOf(Order)
   const page = answersOf(OrderPage)
+  const quote = answersOf(Quote)
 
   mount(
     {
@@ -42,5 +43,20 @@ export function mountOrders(mount: Mount, upstream: Upstream): void {
     },
     async ({ c, actor, params }) =>
       Response.json(await order(api.orders({ id: params.orderId }).get(onBehalfOf(c, actor))), unstored),
+  )
+  mount(
+    {
+      id: 'orders.get-quote',
+      method: 'GET',
+      path: '/v1/quotes/{quoteId}',
+      tag: 'orders',
+      summary: 'One of one’s own quotes, and whether an order can still be placed from it.',
+      access: 'orders:read',
+      params: Type.Object({ quoteId: Id }),
+      answers: { 200: { description: 'The quote.', schema: Quote } },
+      problems: ['not_found', 'upstream_unavailable'],
+    },
+    async ({ c, actor, params }) =>
+      Response.json(await quote(api.quotes({ id: params.quoteId }).get(onBehalfOf(c, actor))), unstored),
   )
 }

@@ -19,6 +19,11 @@ export async function asksOfTheRegistry() {
   await client.orders.place({ ...input, lines: [{ sku: 'MUG', quantity: '1' }] })
   // @ts-expect-error there is no such field
   await client.orders.place({ ...input, coupon: 'X' })
+  // @ts-expect-error either lines or a quote
+  await client.orders.place({ paymentMethod: 'pm_card_ok' })
+  // @ts-expect-error not both
+  await client.orders.place({ ...input, quote: 'token' })
+  await client.orders.place({ quote: 'token', paymentMethod: 'pm_card_ok' })
   // @ts-expect-error the order is missing
   await client.orders.cancel({})
   // @ts-expect-error it has no route: only an event calls for it
@@ -38,7 +43,13 @@ export function explain(refusal: RefusalsOf<typeof place>): string {
       return refusal.detail.skus.join()
     case 'mixed_currencies':
       return refusal.detail.currencies.join()
+    case 'price_changed':
+      return `now ${refusal.detail.totalMinor} ${refusal.detail.currency}`
+    case 'quote_used':
+      return refusal.detail.orderId
     case 'total_too_large':
+    case 'quote_invalid':
+    case 'quote_expired':
       return refusal.title
   }
 }

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { type OrderState, orderStates } from '../../queues/orders.ts'
-import { type Offer, place, receive, sourcesOf, transitions } from './domain.ts'
+import { honour, type Offer, place, price, receive, redeem, sourcesOf, transitions } from './domain.ts'
 
 const sku = fc.stringMatching(/^[A-Z0-9]{1,8}$/)
 const pieces = fc.integer({ min: 1, max: 1_000_000 })
-const price = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
+const unitPrice = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
 const offer = (given: fc.Arbitrary<Partial<Offer>> = fc.constant({})): fc.Arbitrary<Offer> =>
-  fc.tuple(sku, pieces, price, given).map(([name, requested, unitPriceMinor, rest]) => ({
+  fc.tuple(sku, pieces, unitPrice, given).map(([name, requested, unitPriceMinor, rest]) => ({
     sku: name,
     requested,
     title: 'Tea',
@@ -32,7 +32,7 @@ describe('the total of an order', () => {
         if (exact > BigInt(Number.MAX_SAFE_INTEGER)) {
           expect(verdict).toMatchObject({ kind: 'rejected', code: 'total_too_large' })
         } else {
-          expect(verdict).toMatchObject({ kind: 'placed', totalMinor: Number(exact), currency: 'EUR' })
+          expect(verdict).toMatchObject({ kind: 'priced', totalMinor: Number(exact), currency: 'EUR' })
         }
       }),
     )
@@ -42,7 +42,7 @@ describe('the total of an order', () => {
     fc.assert(
       fc.property(offers(cheap), all => {
         const verdict = place(all)
-        if (verdict.kind !== 'placed') throw new Error(verdict.code)
+        if (verdict.kind !== 'priced') throw new Error(verdict.code)
         expect(verdict.lines.every(line => line.totalMinor === line.quantity * line.unitPriceMinor)).toBe(
           true,
         )
@@ -64,7 +64,7 @@ describe('the total of an order', () => {
           enough: true,
         },
       ]).kind
-    expect(one(1, Number.MAX_SAFE_INTEGER)).toBe('placed')
+    expect(one(1, Number.MAX_SAFE_INTEGER)).toBe('priced')
     expect(one(2, 2 ** 52)).toBe('rejected')
   })
 })
@@ -101,6 +101,118 @@ describe('an order is refused', () => {
         expect(place(all)).toEqual({ kind: 'rejected', code: 'out_of_stock', detail: { shortages } })
       }),
     )
+  })
+})
+
+const cheap = offer(fc.record({ unitPriceMinor: fc.integer({ min: 0, max: 1_000_000 }) }))
+const quoted = (all: readonly Offer[]) => {
+  const priced = price(all)
+  if (priced.kind !== 'priced') throw new Error(priced.code)
+  return priced
+}
+
+describe('a quote', () => {
+  test('has a total that is the sum of its lines, and is given whether or not the pieces are there', () => {
+    const short = offer(fc.record({ unitPriceMinor: fc.nat(1_000_000), enough: fc.boolean() }))
+    fc.assert(
+      fc.property(offers(short), all => {
+        const { lines, totalMinor } = quoted(all)
+        expect(lines.map(line => line.sku)).toEqual(all.map(each => each.sku))
+        expect(lines.reduce((total, line) => total + line.totalMinor, 0)).toBe(totalMinor)
+        expect(totalMinor).toBe(Number(exactTotal(all)))
+      }),
+    )
+  })
+  test('is refused for what an order would be refused for, but for stock', () => {
+    const unknown = { title: null, unitPriceMinor: null, currency: null, available: null, enough: false }
+    const any = offer(fc.constantFrom(unknown, { enough: false, available: 0 }, { currency: 'USD' }, {}))
+    fc.assert(
+      fc.property(offers(any), all => {
+        const ordered = place(all)
+        if (ordered.kind === 'rejected' && ordered.code === 'out_of_stock') return
+        expect(price(all)).toEqual(ordered as never)
+      }),
+    )
+  })
+})
+
+describe('an order from a quote', () => {
+  test('has its lines at its prices while those are the prices', () => {
+    fc.assert(
+      fc.property(offers(cheap), all => {
+        const quote = quoted(all)
+        const renamed = all.map(each => ({ ...each, title: 'Another name' }))
+        expect(honour(quote, renamed)).toEqual(quote)
+      }),
+    )
+  })
+  test('is refused with the new total when any price is another, even if the total is the same', () => {
+    fc.assert(
+      fc.property(
+        offers(cheap),
+        fc.array(fc.integer({ min: -50, max: 50 }), { maxLength: 100 }),
+        (all, steps) => {
+          const changed = all.map((each, at) => ({
+            ...each,
+            unitPriceMinor: Math.max(0, (each.unitPriceMinor ?? 0) + (steps[at] ?? 0)),
+          }))
+          fc.pre(changed.some((each, at) => each.unitPriceMinor !== all[at]?.unitPriceMinor))
+          const detail = { totalMinor: Number(exactTotal(changed)), currency: 'EUR' }
+          expect(honour(quoted(all), changed)).toEqual({ kind: 'rejected', code: 'price_changed', detail })
+        },
+      ),
+    )
+  })
+  test('is refused when the same numbers are of another currency', () => {
+    fc.assert(
+      fc.property(offers(cheap), all => {
+        const changed = all.map(each => ({ ...each, currency: 'USD' }))
+        expect(honour(quoted(all), changed)).toMatchObject({
+          code: 'price_changed',
+          detail: { currency: 'USD' },
+        })
+      }),
+    )
+  })
+  test('is refused when the pieces are gone', () => {
+    fc.assert(
+      fc.property(offers(cheap), all => {
+        const gone = all.map(each => ({ ...each, enough: false, available: 0 }))
+        expect(honour(quoted(all), gone)).toMatchObject({ kind: 'rejected', code: 'out_of_stock' })
+      }),
+    )
+  })
+})
+
+describe('redeeming', () => {
+  const expiresAt = new Date('2026-11-21T08:00:00Z')
+  const terms = { id: 'q', customerId: 'c', totalMinor: 700, currency: 'EUR', priceVersion: 'v', expiresAt }
+  const quote = { ...terms, lines: [], orderId: null }
+  const order = { orderId: 'o', customerId: 'c', askedAt: new Date(expiresAt.getTime() - 1) }
+  const code = (...[a, b, c]: Parameters<typeof redeem>) => {
+    const verdict = redeem(a, b, c)
+    return verdict.kind === 'rejected' ? verdict.code : verdict.kind
+  }
+
+  test('takes an open quote of the customer until the moment when it expires', () => {
+    expect(code(terms, quote, order)).toBe('redeemed')
+    expect(code(terms, quote, { ...order, askedAt: expiresAt })).toBe('quote_expired')
+  })
+  test('refuses what was not signed, is not there, is another’s, or is not what was signed', () => {
+    expect(code(null, quote, order)).toBe('quote_invalid')
+    expect(code(terms, null, order)).toBe('quote_invalid')
+    expect(code(terms, quote, { ...order, customerId: 'd' })).toBe('quote_invalid')
+    for (const other of [{ totalMinor: 1 }, { currency: 'USD' }, { priceVersion: 'w' }, { customerId: 'd' }])
+      expect(code({ ...terms, ...other }, quote, order)).toBe('quote_invalid')
+  })
+  test('refuses a quote that another order has used, and knows its own again, however late', () => {
+    const used = { ...quote, orderId: 'o' }
+    const late = { ...order, askedAt: new Date(expiresAt.getTime() + 1) }
+    expect(code(terms, used, late)).toBe('redeemed')
+    expect(redeem(terms, used, { ...order, orderId: 'p' })).toMatchObject({
+      code: 'quote_used',
+      detail: { orderId: 'o' },
+    })
   })
 })
 

@@ -13,6 +13,7 @@ import {
   tradeKernel,
 } from '../../test/trade.ts'
 import { handlers } from './commands.ts'
+import { createQuoteTokens } from './quote-token.ts'
 
 let kernel: TestKernel
 const provider = gatedProvider()
@@ -110,7 +111,10 @@ test('money that comes for an expired order goes back, and the order stays expir
   await expire()
   const payment = { paymentId: uuidv7(), orderId: id, amountMinor: 350, currency: 'EUR' }
   const job = jobOf<typeof confirmPayment>(payment)
-  const outcome = await carryOut(kernel.sql, await handlers(kernel.sql)['orders.confirm-payment'](job))
+  const outcome = await carryOut(
+    kernel.sql,
+    await handlers(kernel.sql, createQuoteTokens('for these tests'))['orders.confirm-payment'](job),
+  )
   expect(outputOf(outcome)).toEqual({ orderId: id, state: 'expired' })
   expect(outcome).toMatchObject({
     follow: [

@@ -2,10 +2,12 @@ import { orders } from '../../queues/orders.ts'
 import { runService } from '../runtime/run.ts'
 import { defineService } from '../runtime/service.ts'
 import { handlers } from './commands.ts'
+import { readConfig } from './config.ts'
+import { createQuoteTokens } from './quote-token.ts'
 import { routes } from './routes.ts'
 
-export const ordersService = defineService(orders, ({ sql }) => ({
-  handlers: handlers(sql),
+export const ordersService = defineService(orders, ({ sql, env }) => ({
+  handlers: handlers(sql, createQuoteTokens(readConfig(env).secret)),
   routes: routes(sql),
 }))
 

@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from 'bun:test'
 import type { Actor } from '../../queues/access.ts'
-import { cancel, expireOverdue, pay } from '../../queues/orders.ts'
+import { setPrice } from '../../queues/catalog.ts'
+import type { OutputOf } from '../../queues/command.ts'
+import { cancel, expireOverdue, pay, place, quote } from '../../queues/orders.ts'
 import type { TestKernel } from '../../test/harness.ts'
 import { addProduct, broken, buy, somebody, tradeKernel } from '../../test/trade.ts'
 
@@ -16,20 +18,36 @@ for (const seed of seeds) {
     kernel = await tradeKernel()
     const chance = randomFrom(seed)
     const pick = <T>(from: readonly T[]): T => from[Math.floor(chance() * from.length)] as T
-    const skus = (await Promise.all([1, 2, 3, 4].map(() => addProduct(kernel, { onHand: stock })))).map(
-      ({ sku }) => sku,
-    )
+    const products = await Promise.all([1, 2, 3, 4].map(() => addProduct(kernel, { onHand: stock })))
     const known: { id: string; actor: Actor }[] = []
+    const quotes: { token: string; actor: Actor }[] = []
+    const basket = () =>
+      Array.from({ length: 1 + Math.floor(chance() * 4) }, () => ({
+        sku: pick(products).sku,
+        quantity: 1 + Math.floor(chance() * 3),
+      }))
 
     const operations: readonly (() => Promise<unknown>)[] = [
       async () => {
         const actor = somebody()
-        const lines = Array.from({ length: 1 + Math.floor(chance() * 4) }, () => ({
-          sku: pick(skus),
-          quantity: 1 + Math.floor(chance() * 3),
-        }))
-        const { id, state } = await buy(kernel, lines, { actor, card: pick(cards) })
+        const { id, state } = await buy(kernel, basket(), { actor, card: pick(cards) })
         if (state === 'succeeded') known.push({ id, actor })
+      },
+      async () => {
+        const actor = somebody()
+        const { result } = await kernel.run(quote, { lines: basket() }, { actor })
+        quotes.push({ token: (result as OutputOf<typeof quote>).token, actor })
+      },
+      async () => {
+        const from = pick(quotes)
+        if (!from) return
+        const input = { quote: from.token, paymentMethod: pick(cards) }
+        const { id, state } = await kernel.run(place, input, { actor: from.actor })
+        if (state === 'succeeded') known.push({ id, actor: from.actor })
+      },
+      async () => {
+        const price = { productId: pick(products).id, priceMinor: pick([350, 350, 351]), currency: 'EUR' }
+        await kernel.run(setPrice, price)
       },
       async () => {
         const order = pick(known)
@@ -47,15 +65,18 @@ for (const seed of seeds) {
         await kernel.run(expireOverdue, {})
       },
     ]
-    const weighted = [0, 0, 0, 1, 2, 3].map(at => operations[at] as (typeof operations)[number])
+    const weighted = [0, 0, 1, 2, 2, 2, 3, 4, 5, 6].map(at => operations[at] as (typeof operations)[number])
     const customer = async () => {
-      for (let n = 0; n < 20; n++) await pick(weighted)()
+      for (let n = 0; n < 25; n++) await pick(weighted)()
     }
     await Promise.all(Array.from({ length: 16 }, customer))
     await kernel.idle(10_000) // longer than a provider that timed out too often is left alone
 
     expect(await broken(kernel.sql)).toEqual([])
     expect(await piecesLost(kernel)).toEqual([])
+    expect(await quotesBroken(kernel)).toEqual([])
+    const [placed] = await kernel.sql`select count(order_id) as n from orders.quotes`
+    expect(placed?.n).toBeGreaterThan(5)
     const states = await kernel.sql<{ state: string }[]>`select distinct state from orders.orders order by 1`
     expect(states.map(row => row.state)).toEqual(expect.arrayContaining(['cancelled', 'paid']))
   })
@@ -65,6 +86,21 @@ for (const seed of seeds) {
 const piecesLost = async ({ sql }: TestKernel) => [
   ...(await sql`
     select sku, on_hand from catalog.stock where on_hand <> ${stock}`),
+]
+
+/** Orders that are not what their quote said, to the line, and quotes that are not the sum of their lines. */
+const quotesBroken = async ({ sql }: TestKernel) => [
+  ...(await sql`
+    select 'order of quote ' || q.id as what from orders.quotes q join orders.orders o on o.id = q.order_id
+    where (o.customer_id, o.total_minor, o.currency) is distinct from (q.customer_id, q.total_minor, q.currency)
+      or exists (
+        select from (select * from orders.lines where order_id = o.id) line
+        full join (select * from orders.quote_lines where quote_id = q.id) promised using (sku)
+        where (line.title, line.quantity, line.unit_price_minor, line.total_minor)
+          is distinct from (promised.title, promised.quantity, promised.unit_price_minor, promised.total_minor))
+    union all
+    select 'total of quote ' || q.id from orders.quotes q
+    where q.total_minor <> (select sum(total_minor) from orders.quote_lines l where l.quote_id = q.id)`),
 ]
 
 /** Park and Miller's generator: the choices of a run can be made again from its seed. */

@@ -1,5 +1,5 @@
 import type { Sql } from '../../db/client.ts'
-import type { Order, OrderSummary } from '../../queues/orders.ts'
+import type { Order, OrderSummary, Quote } from '../../queues/orders.ts'
 
 /** The customer's orders, newest first, those older than the order `cursor`. */
 export async function listOrders(
@@ -33,6 +33,24 @@ export async function readOrder(sql: Sql, customerId: string, id: string): Promi
   return { ...toSummary(summary), lines, history: steps }
 }
 
+/** The quote with its lines as it stands now, or null if this customer has no such quote. */
+export async function readQuote(sql: Sql, customerId: string, id: string): Promise<Quote | null> {
+  const [row] = await sql<QuoteRow[]>`
+    select id, total_minor as "totalMinor", currency, price_version as "priceVersion", quoted_at as "quotedAt",
+      expires_at as "expiresAt", order_id as "orderId",
+      case when order_id is not null then 'used' when expires_at <= now() then 'expired'
+        when line.stale then 'stale' else 'open' end as state, line.lines
+    from orders.quotes cross join lateral (
+      select bool_or(stale) as stale, jsonb_agg(jsonb_build_object('sku', sku, 'title', title, 'quantity', quantity,
+        'unitPriceMinor', unit_price_minor, 'totalMinor', total_minor) order by sku) as lines
+      from orders.quote_lines where quote_id = id
+    ) line
+    where id = ${id} and customer_id = ${customerId}`
+  if (!row) return null
+  return { ...row, quotedAt: row.quotedAt.toISOString(), expiresAt: row.expiresAt.toISOString() }
+}
+
+type QuoteRow = Omit<Quote, 'quotedAt' | 'expiresAt'> & { readonly quotedAt: Date; readonly expiresAt: Date }
 type SummaryRow = Omit<OrderSummary, 'placedAt' | 'expiresAt'> & {
   readonly placedAt: Date
   readonly expiresAt: Date

@@ -1,13 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Sql } from '../../db/client.ts'
-import { Order, OrderPage } from '../../queues/orders.ts'
+import { Order, OrderPage, Quote } from '../../queues/orders.ts'
 import { Id } from '../../queues/schemas.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
-import { listOrders, readOrder } from './reads.ts'
+import { listOrders, readOrder, readQuote } from './reads.ts'
 
-/** A customer's own orders; anybody else's do not exist for them. */
+/** A customer's own orders and quotes; anybody else's do not exist for them. */
 export const routes = (sql: Sql) =>
   new Elysia()
     .get(
@@ -23,6 +23,12 @@ export const routes = (sql: Sql) =>
       async ({ params, headers, status }) =>
         (await readOrder(sql, headers['x-waybill-actor'], params.id)) ?? status(404, notFound),
       { params: Type.Object({ id: Id }), headers: ActorHeaders, response: { 200: Order, 404: NotFound } },
+    )
+    .get(
+      '/quotes/:id',
+      async ({ params, headers, status }) =>
+        (await readQuote(sql, headers['x-waybill-actor'], params.id)) ?? status(404, notFound),
+      { params: Type.Object({ id: Id }), headers: ActorHeaders, response: { 200: Quote, 404: NotFound } },
     )
 
 export type OrdersRoutes = ReturnType<typeof routes>

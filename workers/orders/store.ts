@@ -4,6 +4,7 @@ import { type OrderState, place as placeCommand } from '../../queues/orders.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import type { Line, Offer } from './domain.ts'
 import { type Note, noteColumns, toNoteRow, writeHistory } from './history.ts'
+import { useQuotes } from './quotes.ts'
 
 export interface OrderRow {
   readonly id: string
@@ -59,21 +60,26 @@ export interface NewOrder {
   readonly lines: readonly Line[]
   readonly expiresAt: Date
   readonly note: Note
+  /** The quote that it uses; an order whose quote another order has used is not saved. */
+  readonly quoteId: string | null
 }
 
 /**
  * Saves orders, lines and first history rows, and then reserves: the last thing that this statement does is what
  * others wait for. Answers what was reserved; an order has its pieces if there was enough of each.
- * Answers nothing for an order that is there already, from an earlier run.
+ * Answers nothing for an order that is there already, from an earlier run, and for one whose quote is used.
  */
 export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonly NewOrder[]) => {
+  const quoteIds = orders.flatMap(({ quoteId }) => quoteId ?? [])
+  const ifQuoted = (part: ReturnType<Tx>) => (quoteIds.length > 0 ? part : tx``)
   const reserved = await tx<OfferRow[]>`
     with step as materialized (
       select * from jsonb_to_recordset(${tx.json(orders.map(toRow))}) as step(
-        id uuid, customer_id uuid, total_minor bigint, currency text, expires_at timestamptz, lines jsonb, ${noteColumns(tx)})
-    ), placed as (
+        id uuid, customer_id uuid, total_minor bigint, currency text, expires_at timestamptz, lines jsonb, quote_id uuid, ${noteColumns(tx)})
+    ), ${ifQuoted(tx`used as (${useQuotes(tx, quoteIds)}), `)}placed as (
       insert into orders.orders (id, customer_id, state, total_minor, currency, placed_at, expires_at)
-      select id, customer_id, 'pending_payment', total_minor, currency, at, expires_at from step order by id
+      select id, customer_id, 'pending_payment', total_minor, currency, at, expires_at from step
+      ${ifQuoted(tx`where quote_id is null or id in (select order_id from used)`)} order by id
       on conflict (id) do nothing returning id, previous_state, state, version
     ), listed as (
       insert into orders.lines (order_id, sku, title, quantity, unit_price_minor, total_minor)
@@ -87,13 +93,14 @@ export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonl
   return offersOf(orders, reserved)
 })
 
-const toRow = ({ orderId, customerId, totalMinor, currency, lines, expiresAt, note }: NewOrder) => ({
+const toRow = ({ orderId, customerId, totalMinor, currency, lines, expiresAt, note, quoteId }: NewOrder) => ({
   id: orderId,
   customer_id: customerId,
   total_minor: totalMinor,
   currency,
   expires_at: expiresAt.toISOString(),
   lines,
+  ...(quoteId !== null && { quote_id: quoteId }),
   ...toNoteRow(note),
 })
 

@@ -7,14 +7,17 @@ import type {
   confirmPayment,
   expireOverdue,
   failPayment,
+  markQuotesStale,
   pay,
   place,
+  quote,
   recordRefund,
 } from '../../queues/orders.ts'
 import type { Handler, Job, Outcome } from '../../queues/outcome.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness.ts'
 import { carryOut, dump, jobOf, outputOf, somebody } from '../../test/trade.ts'
 import { handlers as handlersAt } from './commands.ts'
+import { createQuoteTokens } from './quote-token.ts'
 
 /** A worker that died after its commit may have its command worked again: the second run must change nothing. */
 let database: TestDatabase
@@ -26,7 +29,7 @@ beforeAll(async () => {
   database = await testDatabase()
   owner = database.sql()
   orders = database.sql('orders')
-  handlers = handlersAt(orders)
+  handlers = handlersAt(orders, createQuoteTokens('for these tests'))
   await owner`insert into catalog.products (id, sku, title, price_minor, currency, created_at)
     values (${uuidv7()}, 'TEA', 'Tea', 350, 'EUR', now())`
   await owner`insert into catalog.stock (sku, on_hand) values ('TEA', 1000)`
@@ -53,6 +56,10 @@ const aPlaced = async () => {
   )
   await carry(handlers['orders.place'], job)
   return job.id
+}
+const aQuoted = async () => {
+  const job = jobOf<typeof quote>({ lines: [{ sku: 'TEA', quantity: 2 }] }, { actor })
+  return outputOf(await carry(handlers['orders.quote'], job))
 }
 const money = (orderId: string) => ({ orderId, paymentId: uuidv7(), amountMinor: 700, currency: 'EUR' })
 const aPaid = async () => {
@@ -87,6 +94,46 @@ describe('twice is once', () => {
     const second = await carry(handlers['orders.place'], job)
     await owner`update catalog.products set price_minor = 350`
     expect(second).toEqual({ ...first, ...nothingMore } as typeof second)
+  })
+  test('orders.quote, even if the price has changed in between', async () => {
+    const job = jobOf<typeof quote>({ lines: [{ sku: 'TEA', quantity: 2 }] }, { actor })
+    const first = await carry(handlers['orders.quote'], job)
+    await owner`update catalog.products set price_minor = 999`
+    const before = await dump(owner)
+    const second = await carry(handlers['orders.quote'], {
+      ...job,
+      run: 2,
+      now: new Date(job.now.getTime() + 1),
+    })
+    expect(await dump(owner)).toEqual(before)
+    await owner`update catalog.products set price_minor = 350`
+    expect(first).toMatchObject({ kind: 'done', output: { totalMinor: 700 } })
+    expect(second).toEqual(first)
+  })
+  test('orders.place from a quote, even if it has expired and the price has changed in between', async () => {
+    const { token, quoteId } = await aQuoted()
+    const job = jobOf<typeof place>({ quote: token, paymentMethod: 'pm_card_ok' }, { actor })
+    const first = await carry(handlers['orders.place'], job)
+    await owner`update catalog.products set price_minor = 999`
+    await owner`update orders.quotes set expires_at = now() where id = ${quoteId}`
+    const before = await dump(owner)
+    const second = await carry(handlers['orders.place'], { ...job, run: 2, acceptedAt: new Date() })
+    expect(await dump(owner)).toEqual(before)
+    await owner`update catalog.products set price_minor = 350`
+    expect(first).toMatchObject({ kind: 'done', output: { totalMinor: 700 }, follow: [{}], emit: [{}] })
+    expect(second).toEqual({ ...first, ...nothingMore } as typeof second)
+  })
+  test('orders.mark-quotes-stale', async () => {
+    await aQuoted()
+    await owner`update catalog.products set price_minor = 351`
+    const price = { productId: uuidv7(), sku: 'TEA', priceMinor: 351, currency: 'EUR' }
+    const { first, second } = await twice(
+      handlers['orders.mark-quotes-stale'],
+      jobOf<typeof markQuotesStale>(price),
+    )
+    await owner`update catalog.products set price_minor = 350`
+    expect(outputOf(first).lines).toBeGreaterThan(0)
+    expect(second).toMatchObject({ kind: 'done', output: { lines: 0 }, follow: [] })
   })
   test('orders.pay', async () => {
     const orderId = await aFailed()
