@@ -1,13 +1,22 @@
 import type { Sql } from '../../db/client.ts'
 import type { Price, Product, ProductFilter } from '../../queues/catalog.ts'
 
-/** Newest first, those older than the product `cursor`. */
-export async function listProducts(
-  sql: Sql,
-  { cursor, limit, ...filter }: ProductFilter & { readonly cursor: string | null; readonly limit: number },
-): Promise<readonly Product[]> {
-  const rows = await sql<ProductRow[]>`
-    with ${found(sql, filter)} page as materialized (
+export interface ProductSearch extends ProductFilter {
+  /** Only products older than this one. */
+  readonly cursor: string | null
+  readonly limit: number
+}
+
+/** Newest first. */
+export async function listProducts(sql: Sql, search: ProductSearch): Promise<readonly Product[]> {
+  const rows = await selectProducts(sql, search)
+  return rows.map(toProduct)
+}
+
+/** The statement behind it, which must not depend on how many products there are. */
+export const selectProducts = (sql: Sql, { cursor, limit, ...filter }: ProductSearch) =>
+  sql<ProductRow[]>`
+    with ${found(sql, filter)} page as (
       select listed.id from ${listed(sql, filter)} listed
       where true ${cursor === null ? sql`` : sql`and listed.id < ${cursor}`} ${narrowed(sql, filter)}
       order by listed.id desc limit ${limit}
@@ -15,12 +24,10 @@ export async function listProducts(
     select ${columns(sql)}
     from page join catalog.products p on p.id = page.id join catalog.stock s on s.sku = p.sku
     order by page.id desc`
-  return rows.map(toProduct)
-}
 
 /**
- * All that `q` finds, by the index. Postgres takes every beginning of a word for a fiftieth of all: left to itself it
- * reads the products one by one until a page is full, which for a rare word is all of them.
+ * All that `q` finds, by the index. Postgres cannot know how much that is: left to itself it reads the products one by
+ * one until a page is full, which for a rare word is all of them.
  */
 const found = (sql: Sql, { q }: ProductFilter) =>
   q === undefined
