@@ -1,7 +1,7 @@
 import { type catalog, priceChanged, stockChanged } from '../../queues/catalog.ts'
 import { done, emit, type Handlers, rejected } from '../../queues/outcome.ts'
 import { availableOf, refuseStock } from './domain.ts'
-import { insertProduct, readStock, replaceCategories, updatePrice, updateStock } from './store.ts'
+import { insertProduct, readStock, updateCategories, updatePrice, updateStock } from './store.ts'
 
 export const handlers: Handlers<typeof catalog> = {
   'catalog.create-product': async job => async tx => {
@@ -19,7 +19,7 @@ export const handlers: Handlers<typeof catalog> = {
   'catalog.set-categories':
     async ({ input }) =>
     async tx => {
-      const isThere = await replaceCategories(tx, input.productId, input.categories)
+      const isThere = await updateCategories(tx, input.productId, input.categories)
       return isThere ? done(input) : rejected('product_not_found')
     },
 

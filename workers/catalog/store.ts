@@ -63,7 +63,7 @@ export async function updatePrice(
 }
 
 /** False if there is no such product. */
-export async function replaceCategories(
+export async function updateCategories(
   tx: Tx,
   productId: string,
   categories: readonly string[],
