@@ -4,6 +4,7 @@ import type { Actor } from '../../queues/access.ts'
 import { setPrice } from '../../queues/catalog.ts'
 import type { OutputOf } from '../../queues/command.ts'
 import { type markQuotesStale, place, type Quote, quote } from '../../queues/orders.ts'
+import { rejected } from '../../queues/outcome.ts'
 import type { CommandView } from '../../queues/story.ts'
 import type { TestKernel } from '../../test/harness.ts'
 import { addProduct, broken, buy, carryOut, dump, jobOf, somebody, tradeKernel } from '../../test/trade.ts'
@@ -52,6 +53,8 @@ const reservedOf = async (sku: string) => {
   const [row] = await kernel.sql`select reserved from catalog.stock where sku = ${sku}`
   return row?.reserved
 }
+/** Its charge was never sent, for these tests carried out the command themselves. */
+const notCharged = (id = '') => kernel.sql`update orders.orders set charging = false where id = ${id}`
 /** Nothing but the answer: no order, no piece, no mark on the quote. */
 async function leavesNothing(run: () => Promise<unknown>): Promise<void> {
   await kernel.idle()
@@ -243,19 +246,37 @@ describe('orders.place from a quote', () => {
     })
   })
 
+  test('ten workers that all found the quote open make one order', async () => {
+    const { sku } = await addProduct(kernel)
+    const actor = somebody()
+    const { token, quoteId } = await ask([{ sku, quantity: 2 }], actor)
+    const sql = kernel.database.sql('orders')
+    const placing = () => jobOf<typeof place>({ quote: token, paymentMethod: 'pm_card_ok' }, { actor })
+    const effects = await Promise.all(
+      Array.from({ length: 10 }, () => handlers(sql, tokens)['orders.place'](placing())),
+    )
+    const outcomes = await Promise.all(effects.map(each => carryOut(sql, each)))
+    const [order, ...more] = await ordersOf(actor)
+    expect([order?.total_minor, more.length, await reservedOf(sku)]).toEqual([700, 0, 2])
+    const refused = outcomes.filter(each => each.kind === 'rejected')
+    expect(refused).toEqual(Array(9).fill(rejected('quote_used', { orderId: order?.id })))
+    expect((await get(quoteId, actor)).body.orderId).toBe(order?.id ?? '')
+    await notCharged(order?.id)
+  })
+
   test('what was asked for in time is placed, however late it is worked on', async () => {
     const { sku } = await addProduct(kernel)
     const actor = somebody()
-    const { token, expiresAt } = await ask([{ sku, quantity: 1 }], actor)
-    const inTime = {
-      acceptedAt: new Date(Date.parse(expiresAt) - 1),
-      now: new Date(Date.parse(expiresAt) + 60_000),
-    }
+    const { token, quoteId } = await ask([{ sku, quantity: 1 }], actor)
+    await expire(quoteId) // a second ago
     const sql = kernel.database.sql('orders')
-    const job = jobOf<typeof place>({ quote: token, paymentMethod: 'pm_card_ok' }, { actor, ...inTime })
-    const outcome = await carryOut(sql, await handlers(sql, tokens)['orders.place'](job))
-    expect(outcome.kind).toBe('done')
-    await kernel.sql`update orders.orders set charging = false where id = ${job.id}` // its charge was not sent
+    const outcomeOf = async (acceptedAt: Date) => {
+      const job = jobOf<typeof place>({ quote: token, paymentMethod: 'pm_card_ok' }, { actor, acceptedAt })
+      return carryOut(sql, await handlers(sql, tokens)['orders.place'](job))
+    }
+    expect(await outcomeOf(new Date())).toMatchObject({ code: 'quote_expired' })
+    expect((await outcomeOf(new Date(Date.now() - 60_000))).kind).toBe('done')
+    await notCharged((await ordersOf(actor))[0]?.id)
   })
 })
 

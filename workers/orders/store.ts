@@ -71,15 +71,15 @@ export interface NewOrder {
  */
 export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonly NewOrder[]) => {
   const quoteIds = orders.flatMap(({ quoteId }) => quoteId ?? [])
-  const ifQuoted = (part: ReturnType<Tx>) => (quoteIds.length > 0 ? part : tx``)
+  const ifQuoted = (part: () => ReturnType<Tx>) => (quoteIds.length > 0 ? part() : tx``)
   const reserved = await tx<OfferRow[]>`
     with step as materialized (
       select * from jsonb_to_recordset(${tx.json(orders.map(toRow))}) as step(
         id uuid, customer_id uuid, total_minor bigint, currency text, expires_at timestamptz, lines jsonb, quote_id uuid, ${noteColumns(tx)})
-    ), ${ifQuoted(tx`used as (${useQuotes(tx, quoteIds)}), `)}placed as (
+    ), ${ifQuoted(() => tx`used as (${useQuotes(tx, quoteIds)}), `)}placed as (
       insert into orders.orders (id, customer_id, state, total_minor, currency, placed_at, expires_at)
       select id, customer_id, 'pending_payment', total_minor, currency, at, expires_at from step
-      ${ifQuoted(tx`where quote_id is null or id in (select order_id from used)`)} order by id
+      ${ifQuoted(() => tx`where quote_id is null or id in (select order_id from used)`)} order by id
       on conflict (id) do nothing returning id, previous_state, state, version
     ), listed as (
       insert into orders.lines (order_id, sku, title, quantity, unit_price_minor, total_minor)
