@@ -59,9 +59,29 @@ from (
   where t.xid >= (select case when is_foreign then '0' else horizon end from mark)
 ) part group by part.account, part.currency;
 
+-- Sums all over again. For the owner, after a dump was restored on a server that has not seen as many transactions: what
+-- is restored is then part of no transaction of this one, and rolled up at once.
+create function payments.rebuild_balances() returns void
+language plpgsql set search_path = payments, pg_temp as $$
+begin
+  perform from roll_up for update;
+  update transfers set xid = '0' where xid >= pg_snapshot_xmax(pg_current_snapshot());
+  delete from balances;
+  with mark as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as horizon), moved as (
+    update roll_up set horizon = mark.horizon from mark
+  )
+  insert into balances (account, currency, debits_minor, credits_minor)
+  select side.account, t.currency, sum(side.debits_minor), sum(side.credits_minor) from transfers t
+  cross join lateral (values (t.debit, t.amount_minor, 0::bigint), (t.credit, 0::bigint, t.amount_minor))
+    as side(account, debits_minor, credits_minor)
+  where t.xid < (select horizon from mark) group by side.account, t.currency;
+end $$;
+revoke execute on function payments.rebuild_balances from public;
+
 -- What was captured and refunded before there was a ledger.
-insert into payments.transfers (kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency, posted_at)
-select past.kind::payments.transfer_kind, past.source_id, past.payment_id, past.order_id, past.debit, past.credit,
+insert into payments.transfers
+  (xid, kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency, posted_at)
+select '0', past.kind::payments.transfer_kind, past.source_id, past.payment_id, past.order_id, past.debit, past.credit,
        past.amount_minor, past.currency, past.created_at
 from (
   select 'capture' as kind, p.id as source_id, p.id as payment_id, p.order_id, 'provider:sandbox' as debit,
@@ -71,3 +91,4 @@ from (
   select 'refund', r.id, p.id, p.order_id, 'refunds', 'provider:sandbox', r.amount_minor, p.currency, r.created_at
   from payments.refunds r join payments.payments p on p.id = r.payment_id where r.status = 'succeeded'
 ) past order by past.created_at, past.source_id;
+select payments.rebuild_balances();

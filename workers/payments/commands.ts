@@ -3,6 +3,7 @@ import {
   done,
   type Effects,
   emit,
+  follow,
   type Handlers,
   type Job,
   later,
@@ -16,6 +17,7 @@ import {
   type payments,
   type refund as refundCommand,
   refunded,
+  rollUpLedger,
 } from '../../queues/payments.ts'
 import type { Ask, Reply } from './ask.ts'
 import { chargeKeyOf, inquiryDelayMs, refundKeyOf } from './domain.ts'
@@ -25,6 +27,9 @@ import * as store from './store.ts'
 
 type Charge = typeof chargeCommand
 type Refund = typeof refundCommand
+
+/** Transfers that one run of the clock rolls up; the rest follow at once. */
+const rollUpMax = 50_000
 
 export interface PaymentDeps {
   readonly sql: Sql
@@ -74,7 +79,10 @@ export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
     }
   },
 
-  'payments.roll-up-ledger': async () => async tx => done({ transfers: await rollUp(tx) }),
+  'payments.roll-up-ledger': async () => async tx => {
+    const transfers = await rollUp(tx, rollUpMax)
+    return done({ transfers }, { follow: transfers > rollUpMax ? [follow(rollUpLedger, {})] : [] })
+  },
 })
 
 /** One number of one order is one charge: asked for again on other terms, it is a bug. */

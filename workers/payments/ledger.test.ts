@@ -48,7 +48,7 @@ async function expectSound(): Promise<readonly AccountSums[]> {
   expect([...read]).toEqual([...entries])
   return read
 }
-const rollUpNow = () => sql.begin(tx => rollUp(tx))
+const rollUpNow = (limit = 1_000) => sql.begin(tx => rollUp(tx, limit))
 const tailLength = async () => {
   const [row] = await sql<{ n: number }[]>`
     select count(*) as n from payments.transfers where xid >= (select horizon from payments.roll_up)`
@@ -124,7 +124,7 @@ describe('roll-ups', () => {
     }
     const rolledUp = { transfers: 0 }
     const roller = async () => {
-      while (atWork) rolledUp.transfers += await rollUpNow()
+      while (atWork) rolledUp.transfers += await rollUpNow(3)
     }
     const work = [0, 1, 2, 3, 4].map(poster)
     work.push(roller(), roller())
@@ -154,11 +154,25 @@ describe('roll-ups', () => {
   test('many at once add each transfer once', async () => {
     for (let round = 0; round < 5; round++) {
       await post(sql)
-      await Promise.all(Array.from({ length: 8 }, rollUpNow))
+      await Promise.all(Array.from({ length: 8 }, () => rollUpNow()))
       await expectSound()
     }
     await rollUpAll()
     await expectSound()
+  })
+
+  test('goes on until all is added, however much came together', async () => {
+    await rollUpAll()
+    for (let n = 0; n < 5; n++)
+      await sql.begin(tx => Promise.all([post(tx, { amountMinor: 100 }), refund(tx, 1), refund(tx, 2)]))
+    const added: number[] = []
+    for (const deadline = Date.now() + 30_000; (await tailLength()) !== 0 && Date.now() < deadline; ) {
+      const transfers = await rollUpNow(4)
+      if (transfers > 0) added.push(transfers)
+      await expectSound()
+    }
+    expect(added.reduce((sum, transfers) => sum + transfers, 0)).toBe(15)
+    expect(Math.max(...added)).toBeLessThanOrEqual(6) // two whole transactions: the fifth transfer is of the second
   })
 
   test('a dump of a server that was further ahead is read right, and rolled up anew', async () => {
@@ -174,6 +188,10 @@ describe('roll-ups', () => {
     await expectSound()
     await post(sql)
     await rollUpNow()
+    const read = await expectSound()
+    await owner`select payments.rebuild_balances()`
+    expect([...(await expectSound())]).toEqual([...read])
+    await rollUpAll()
     await expectSound()
   })
 })

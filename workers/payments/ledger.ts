@@ -4,14 +4,23 @@ import type { Reconciliation, Transfer } from '../../queues/payments.ts'
 import type { AccountSums } from './domain.ts'
 
 /**
- * Adds to the balances what was posted by transactions of which none before the oldest that is open can be open
- * still. Numbers and times would not do: they are not given in the order of commits. Answers how many transfers.
+ * Adds to the balances what was posted by transactions before the oldest that is open, in their order, `limit` transfers
+ * and what else the last of them has posted. Numbers and times would not do: they are not given in the order of commits.
+ * Answers how many transfers: more than `limit` if there may be others.
  */
-export async function rollUp(tx: Tx): Promise<number> {
+export async function rollUp(tx: Tx, limit: number): Promise<number> {
   await lockRollUp(tx)
   const [row] = await tx<{ transfers: number }[]>`
-    with mark as materialized (
-      select horizon as old, pg_snapshot_xmin(pg_current_snapshot()) as new from payments.roll_up
+    with safe as materialized (
+      select horizon, pg_snapshot_xmin(pg_current_snapshot()) as xid from payments.roll_up
+    ), last as materialized (
+      select t.xid from payments.transfers t
+      where t.xid >= (select horizon from safe) order by t.xid offset ${limit} limit 1
+    ), mark as materialized (
+      select safe.horizon as old, coalesce((
+        select t.xid from payments.transfers t
+        where t.xid > (select xid from last) and t.xid < safe.xid order by t.xid limit 1), safe.xid) as new
+      from safe
     ), added as materialized (
       select debit, credit, currency, amount_minor from payments.transfers
       where xid >= (select old from mark) and xid < (select new from mark)

@@ -136,11 +136,13 @@ test('payments from before the ledger are posted by its migration', async () => 
 
   await kernel.services.stop(1_000) // nobody settles while the ledger is away
   await kernel.sql.unsafe(`drop view payments.account_balances;
-    drop table payments.transfers, payments.balances, payments.roll_up; drop type payments.transfer_kind`)
+    drop function payments.rebuild_balances; drop table payments.transfers, payments.balances, payments.roll_up;
+    drop type payments.transfer_kind`)
   await kernel.sql`delete from public.waybill_migrations where name = '0010_ledger.sql'`
   expect(await migrate(kernel.database.url)).toEqual(['0010_ledger.sql'])
   const backfilled = kernel.database.sql('payments')
   expect([...(await posted())]).toEqual([...before])
   expect(trialBalanceOf(await readBalances(backfilled))).toEqual(balances)
+  expect((await kernel.sql`select from payments.balances`).count).toBeGreaterThan(0) // however many there were
   expect(await broken(kernel.sql)).toEqual([])
 })
