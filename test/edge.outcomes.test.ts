@@ -212,7 +212,7 @@ describe('reads', () => {
     expect(status).toBe(200)
     expect(body).toMatchObject({ id: productId, sku, title: '1/2/2025', priceMinor: 1999, available: 7 })
     expect(Object.keys(body).sort()).toEqual(
-      ['available', 'createdAt', 'currency', 'id', 'priceMinor', 'sku', 'title'].sort(),
+      ['available', 'categories', 'createdAt', 'currency', 'id', 'priceMinor', 'sku', 'title'].sort(),
     )
     const page = await edge.ask('GET', '/v1/products?limit=1')
     expect((page.body.items as { sku: string }[])[0]?.sku).toBe(sku)
