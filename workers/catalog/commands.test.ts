@@ -94,7 +94,7 @@ describe('twice is once', () => {
   const sql = () => kernel.database.sql('catalog')
 
   test('catalog.create-product', async () => {
-    const job = jobOf<typeof createProduct>(product())
+    const job = jobOf<typeof createProduct>({ ...product(), categories: ['Tea', 'Gifts'] })
     const pool = sql()
     const first = outputOf(await carryOut(pool, await handlers['catalog.create-product'](job)))
     const before = await dump(kernel.sql)
