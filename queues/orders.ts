@@ -60,8 +60,6 @@ export const OrderSummary = Type.Omit(Order, ['lines', 'history'], { ...closed, 
 export type OrderSummary = Static<typeof OrderSummary>
 export const OrderPage = pageOf(OrderSummary)
 
-/** Where a quote stands. An order can be placed from an open one. */
-export const quoteStates = ['open', 'stale', 'used', 'expired'] as const
 const quoteLine = pricedLine('the quote was made')
 const quoted = {
   totalMinor: AmountMinor,
@@ -75,7 +73,7 @@ export const Quote = Type.Object(
   {
     id: Id,
     state: oneOf(
-      quoteStates,
+      ['open', 'stale', 'used', 'expired'],
       '`stale`: a product in it has had another price since; an order from it is refused while it has.',
     ),
     lines: Type.Array(Type.Object(quoteLine, closed)),
@@ -186,13 +184,7 @@ export const place = command('orders.place', {
     price_changed: {
       status: 409,
       title: 'A price has changed since the quote was made: ask for a new one.',
-      detail: Type.Object(
-        {
-          totalMinor: Type.Integer({ ...AmountMinor, description: 'The new total, in minor units.' }),
-          currency: Currency,
-        },
-        closed,
-      ),
+      detail: Type.Object({ totalMinor: AmountMinor, currency: Currency }, closed), // of now
     },
   },
   retry: retry.standard,

@@ -264,6 +264,32 @@ describe('orders.place from a quote', () => {
     await notCharged(order?.id)
   })
 
+  test('two batches with the same quotes, in whatever order, do not stop each other', async () => {
+    const { sku } = await addProduct(kernel)
+    const actor = somebody()
+    const asked = await Promise.all(Array.from({ length: 6 }, () => ask([{ sku, quantity: 1 }], actor)))
+    const batches = [asked, asked.toReversed(), asked, asked.toReversed()].map(async batch => {
+      const at = handlers(kernel.database.sql('orders'), tokens)['orders.place']
+      const jobs = batch.map(({ token }) =>
+        jobOf<typeof place>({ quote: token, paymentMethod: 'pm_card_ok' }, { actor }),
+      )
+      return Promise.all(jobs.map(at))
+    })
+    const effects = await Promise.all(batches)
+    const outcomes = await Promise.all(
+      effects.map(batch =>
+        kernel.database.sql('orders').begin(async tx => {
+          const inOne = batch.map(each => (typeof each === 'function' ? each(tx) : each))
+          return (await Promise.all(inOne)).map(({ kind }) => kind)
+        }),
+      ),
+    )
+    expect(outcomes.flat().filter(kind => kind === 'done')).toHaveLength(6)
+    const orders = await ordersOf(actor)
+    expect(orders).toHaveLength(6)
+    for (const { id } of orders) await notCharged(id)
+  })
+
   test('what was asked for in time is placed, however late it is worked on', async () => {
     const { sku } = await addProduct(kernel)
     const actor = somebody()

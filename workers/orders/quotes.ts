@@ -50,9 +50,14 @@ const selectQuotes = (sql: Sql | Tx, ids: readonly string[]) => sql<Quote[]>`
 
 /** Gives each quote to the step that wants it, one of them if there are several, unless an order has used it. */
 export const useQuotes = (tx: Tx, ids: readonly string[]) => tx`
-  update orders.quotes quote set order_id = step.id from step
-  where quote.id = any(${ids as string[]}::uuid[]) and quote.id = step.quote_id and quote.order_id is null
-  returning quote.order_id`
+  free as materialized ( -- locked in one order, lest two batches with the same quotes wait for each other
+    select id from orders.quotes
+    where id = any(${ids as string[]}::uuid[]) and order_id is null order by id for update
+  ), used as (
+    update orders.quotes quote set order_id = step.id from free join step on step.quote_id = free.id
+    where quote.id = any(${ids as string[]}::uuid[]) and quote.id = free.id and quote.order_id is null
+    returning quote.order_id
+  )`
 
 /**
  * Marks up to `limit` lines that were quoted at another price than the product has now, whatever the event that tells

@@ -76,7 +76,7 @@ export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonl
     with step as materialized (
       select * from jsonb_to_recordset(${tx.json(orders.map(toRow))}) as step(
         id uuid, customer_id uuid, total_minor bigint, currency text, expires_at timestamptz, lines jsonb, quote_id uuid, ${noteColumns(tx)})
-    ), ${ifQuoted(() => tx`used as (${useQuotes(tx, quoteIds)}), `)}placed as (
+    ), ${ifQuoted(() => tx`${useQuotes(tx, quoteIds)}, `)}placed as (
       insert into orders.orders (id, customer_id, state, total_minor, currency, placed_at, expires_at)
       select id, customer_id, 'pending_payment', total_minor, currency, at, expires_at from step
       ${ifQuoted(() => tx`where quote_id is null or id in (select order_id from used)`)} order by id
