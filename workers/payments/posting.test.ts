@@ -8,7 +8,7 @@ import { type TestKernel, testKernel } from '../../test/harness.ts'
 import { broken } from '../../test/trade.ts'
 import { trialBalanceOf } from './domain.ts'
 import { paymentsService } from './index.ts'
-import { readBalances } from './ledger.ts'
+import { readBalances, reconcile } from './ledger.ts'
 
 let kernel: TestKernel
 beforeAll(async () => {
@@ -123,6 +123,20 @@ test('the invariants notice a transfer that is missing, one that nobody asked fo
   expect(await broken(kernel.sql)).toEqual([])
 })
 
+test('what a release from before the ledger captures after the migration is found, and posted once', async () => {
+  const paymentId = uuidv7()
+  await kernel.sql`insert into payments.payments (id, order_id, attempt, customer_id, amount_minor, currency,
+      payment_method, status, captured_minor, created_at)
+    values (${paymentId}, ${uuidv7()}, 1, ${uuidv7()}, 350, 'EUR', 'pm_card_ok', 'captured', 350, now())`
+  const differences = async () => (await reconcile(kernel.sql, { cursor: null, limit: 1_000 })).items
+  expect(await differences()).toMatchObject([{ paymentId, capturedMinor: 350, postedCapturedMinor: 0 }])
+  const posted = async () => (await kernel.sql`select payments.post_missing() as n`)[0]?.n
+  expect([await posted(), await posted()]).toEqual([1, 0])
+  expect(await postedFor(paymentId)).toMatchObject([{ kind: 'capture', amountMinor: 350 }])
+  expect(await differences()).toEqual([])
+  expect(await broken(kernel.sql)).toEqual([])
+})
+
 test('payments from before the ledger are posted by its migration', async () => {
   const { paymentId } = await pay(900)
   await giveBack(paymentId, 200)
@@ -136,7 +150,7 @@ test('payments from before the ledger are posted by its migration', async () => 
 
   await kernel.services.stop(1_000) // nobody settles while the ledger is away
   await kernel.sql.unsafe(`drop view payments.account_balances;
-    drop function payments.rebuild_balances; drop table payments.transfers, payments.balances, payments.roll_up;
+    drop function payments.rebuild_balances, payments.post_missing; drop table payments.transfers, payments.balances, payments.roll_up;
     drop type payments.transfer_kind`)
   await kernel.sql`delete from public.waybill_migrations where name = '0010_ledger.sql'`
   expect(await migrate(kernel.database.url)).toEqual(['0010_ledger.sql'])
