@@ -1,52 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { v7 as uuidv7 } from 'uuid'
 import type { Actor } from '../../queues/access.ts'
-import { setPrice } from '../../queues/catalog.ts'
-import type { OutputOf } from '../../queues/command.ts'
-import { type markQuotesStale, place, type Quote, quote } from '../../queues/orders.ts'
+import { type place, quote } from '../../queues/orders.ts'
 import { rejected } from '../../queues/outcome.ts'
 import type { CommandView } from '../../queues/story.ts'
 import type { TestKernel } from '../../test/harness.ts'
 import { addProduct, broken, buy, carryOut, dump, jobOf, somebody, tradeKernel } from '../../test/trade.ts'
 import { handlers } from './commands.ts'
-import { readConfig } from './config.ts'
 import { createQuoteTokens } from './quote-token.ts'
+import { quoting, tokens } from './quoting.fixture.ts'
 
 let kernel: TestKernel
+let customers: ReturnType<typeof quoting>
 beforeAll(async () => {
   kernel = await tradeKernel()
+  customers = quoting(kernel)
 })
 afterAll(() => kernel.stop())
 
-type Quoted = OutputOf<typeof quote>
-type Lines = { sku: string; quantity: number }[]
-const tokens = createQuoteTokens(readConfig({}).secret)
-
-async function ask(lines: Lines, actor: Actor): Promise<Quoted> {
-  const { state, result } = await kernel.run(quote, { lines }, { actor })
-  expect(state).toBe('succeeded')
-  return result as Quoted
-}
-const placeFrom = (token: string, actor: Actor) =>
-  kernel.run(place, { quote: token, paymentMethod: 'pm_card_ok' }, { actor })
 const refusalOf = ({ state, result }: CommandView) => {
   expect(state).toBe('rejected')
   return result as { code: string; detail: unknown }
 }
-const get = async (id: string, actor: Actor) => {
-  const headers = { 'x-waybill-actor': actor.id }
-  const request = new Request(`http://orders.test/quotes/${id}`, { headers })
-  const answer = await kernel.services.routesOf('orders').handle(request)
-  return { status: answer.status, body: (await answer.json()) as Quote }
-}
-const stateOf = async (id: string, actor: Actor) => (await get(id, actor)).body.state
-const reprice = (productId: string, priceMinor: number, currency = 'EUR') =>
-  kernel.run(setPrice, { productId, priceMinor, currency })
-const expire = (id: string) =>
-  kernel.sql.begin(async tx => {
-    await tx`update orders.quotes set expires_at = now() - interval '1 second' where id = ${id}`
-    await tx`update orders.quote_lines set expires_at = now() - interval '1 second' where quote_id = ${id}`
-  })
 const ordersOf = ({ id }: Actor) => kernel.sql<{ id: string; total_minor: number }[]>`
   select id, total_minor from orders.orders where customer_id = ${id}`
 const reservedOf = async (sku: string) => {
@@ -73,7 +48,7 @@ describe('orders.quote', () => {
       { sku: cup.sku, quantity: 2 },
       { sku: tea.sku, quantity: 1 },
     ]
-    const quoted = await ask(lines, actor)
+    const quoted = await customers.ask(lines, actor)
     const told = [
       { sku: tea.sku, title: 'Green tea', quantity: 3, unitPriceMinor: 350, totalMinor: 1_050 },
       { sku: cup.sku, title: 'Green tea', quantity: 2, unitPriceMinor: 1_200, totalMinor: 2_400 },
@@ -81,7 +56,7 @@ describe('orders.quote', () => {
     expect(quoted).toMatchObject({ totalMinor: 3_450, currency: 'EUR' })
     const inStock = (line: { quantity: number }) => ({ ...line, inStock: line.quantity === 3 })
     expect(quoted.lines).toEqual(told.map(inStock) as typeof quoted.lines)
-    const { status, body } = await get(quoted.quoteId, actor)
+    const { status, body } = await customers.get(quoted.quoteId, actor)
     const { quoteId: id, priceVersion, expiresAt } = quoted
     const kept = { id, totalMinor: 3_450, currency: 'EUR', priceVersion, expiresAt, lines: told }
     expect([status, body]).toEqual([200, { ...kept, state: 'open', orderId: null, quotedAt: body.quotedAt }])
@@ -90,10 +65,10 @@ describe('orders.quote', () => {
   })
   test('is the customer’s own: nobody else can see it', async () => {
     const { sku } = await addProduct(kernel)
-    const { quoteId } = await ask([{ sku, quantity: 1 }], somebody())
-    const unknown = await get(uuidv7(), somebody())
+    const { quoteId } = await customers.ask([{ sku, quantity: 1 }], somebody())
+    const unknown = await customers.get(uuidv7(), somebody())
     expect(unknown.status).toBe(404)
-    expect(await get(quoteId, somebody())).toEqual(unknown)
+    expect(await customers.get(quoteId, somebody())).toEqual(unknown)
   })
   test('is refused for unknown products, mixed currencies and totals too large, and keeps nothing', async () => {
     const { sku } = await addProduct(kernel, { priceMinor: Number.MAX_SAFE_INTEGER })
@@ -116,7 +91,7 @@ describe('orders.place from a quote', () => {
     const tea = await addProduct(kernel, { priceMinor: 350 })
     const cup = await addProduct(kernel, { priceMinor: 1_200 })
     const actor = somebody()
-    const quoted = await ask(
+    const quoted = await customers.ask(
       [
         { sku: tea.sku, quantity: 3 },
         { sku: cup.sku, quantity: 1 },
@@ -124,7 +99,7 @@ describe('orders.place from a quote', () => {
       actor,
     )
     await kernel.sql`update catalog.products set title = 'Black tea' where sku = ${tea.sku}`
-    const { id, result } = await placeFrom(quoted.token, actor)
+    const { id, result } = await customers.placeFrom(quoted.token, actor)
     expect(result).toEqual({ orderId: id, state: 'pending_payment', totalMinor: 2_250, currency: 'EUR' })
     await kernel.idle()
     const lines = await kernel.sql`
@@ -134,14 +109,14 @@ describe('orders.place from a quote', () => {
     const [order] = await kernel.sql`select state, total_minor from orders.orders where id = ${id}`
     expect({ ...order }).toEqual({ state: 'paid', total_minor: 2_250 })
     expect([await reservedOf(tea.sku), await reservedOf(cup.sku)]).toEqual([3, 1])
-    expect((await get(quoted.quoteId, actor)).body).toMatchObject({ state: 'used', orderId: id })
+    expect((await customers.get(quoted.quoteId, actor)).body).toMatchObject({ state: 'used', orderId: id })
   })
 
   test('20 at once make one order; the others are told which', async () => {
     const { sku } = await addProduct(kernel)
     const actor = somebody()
-    const { token } = await ask([{ sku, quantity: 2 }], actor)
-    const all = await Promise.all(Array.from({ length: 20 }, () => placeFrom(token, actor)))
+    const { token } = await customers.ask([{ sku, quantity: 2 }], actor)
+    const all = await Promise.all(Array.from({ length: 20 }, () => customers.placeFrom(token, actor)))
     await kernel.idle()
     const [order, ...more] = await ordersOf(actor)
     expect([order?.total_minor, more.length, await reservedOf(sku)]).toEqual([700, 0, 2])
@@ -152,10 +127,10 @@ describe('orders.place from a quote', () => {
   test('mixed with orders from plain lines, all at once: each gets its own', async () => {
     const { sku } = await addProduct(kernel, { onHand: 30 })
     const actors = Array.from({ length: 20 }, somebody)
-    const quoted = await Promise.all(actors.map(actor => ask([{ sku, quantity: 1 }], actor)))
+    const quoted = await Promise.all(actors.map(actor => customers.ask([{ sku, quantity: 1 }], actor)))
     const all = await Promise.all(
       actors.flatMap((actor, at) => [
-        placeFrom(quoted[at]?.token ?? '', actor),
+        customers.placeFrom(quoted[at]?.token ?? '', actor),
         buy(kernel, [{ sku, quantity: 1 }], { actor }),
       ]),
     )
@@ -172,7 +147,7 @@ describe('orders.place from a quote', () => {
     test('quote_invalid: tampered with, another customer’s, unknown, or of another secret', async () => {
       const { sku } = await addProduct(kernel)
       const actor = somebody()
-      const { token } = await ask([{ sku, quantity: 1 }], actor)
+      const { token } = await customers.ask([{ sku, quantity: 1 }], actor)
       const terms = tokens.read(token)
       if (!terms) throw new Error('the services sign with another secret')
       await leavesNothing(async () => {
@@ -184,62 +159,71 @@ describe('orders.place from a quote', () => {
           [tokens.sign({ ...terms, totalMinor: 1 }), actor],
           [createQuoteTokens('another').sign(terms), actor],
         ] as const)
-          expect(refusalOf(await placeFrom(wrong, by))).toEqual({ code: 'quote_invalid', detail: null })
+          expect(refusalOf(await customers.placeFrom(wrong, by))).toEqual({
+            code: 'quote_invalid',
+            detail: null,
+          })
       })
     })
     test('quote_expired: also shown as such', async () => {
       const { sku } = await addProduct(kernel)
       const actor = somebody()
-      const { token, quoteId } = await ask([{ sku, quantity: 1 }], actor)
-      await expire(quoteId)
+      const { token, quoteId } = await customers.ask([{ sku, quantity: 1 }], actor)
+      await customers.expire(quoteId)
       await leavesNothing(async () => {
-        expect(refusalOf(await placeFrom(token, actor))).toEqual({ code: 'quote_expired', detail: null })
+        expect(refusalOf(await customers.placeFrom(token, actor))).toEqual({
+          code: 'quote_expired',
+          detail: null,
+        })
       })
-      expect(await stateOf(quoteId, actor)).toBe('expired')
+      expect(await customers.stateOf(quoteId, actor)).toBe('expired')
     })
     test('quote_used: an order that was cancelled since has used it all the same', async () => {
       const { sku } = await addProduct(kernel)
       const actor = somebody()
-      const { token } = await ask([{ sku, quantity: 1 }], actor)
-      const { id: orderId } = await placeFrom(token, actor)
+      const { token } = await customers.ask([{ sku, quantity: 1 }], actor)
+      const { id: orderId } = await customers.placeFrom(token, actor)
       await leavesNothing(async () => {
-        expect(refusalOf(await placeFrom(token, actor))).toEqual({ code: 'quote_used', detail: { orderId } })
+        expect(refusalOf(await customers.placeFrom(token, actor))).toEqual({
+          code: 'quote_used',
+          detail: { orderId },
+        })
       })
     })
     test('price_changed: with the new total; at the old price again, it is good again', async () => {
       const { id, sku } = await addProduct(kernel, { priceMinor: 350 })
       const actor = somebody()
-      const { token } = await ask([{ sku, quantity: 2 }], actor)
-      await reprice(id, 400)
+      const { token } = await customers.ask([{ sku, quantity: 2 }], actor)
+      await customers.reprice(id, 400)
       await leavesNothing(async () => {
         const detail = { totalMinor: 800, currency: 'EUR' }
-        expect(refusalOf(await placeFrom(token, actor))).toEqual({ code: 'price_changed', detail })
+        expect(refusalOf(await customers.placeFrom(token, actor))).toEqual({ code: 'price_changed', detail })
       })
-      await reprice(id, 350)
-      expect((await placeFrom(token, actor)).result).toMatchObject({ totalMinor: 700 })
+      await customers.reprice(id, 350)
+      expect((await customers.placeFrom(token, actor)).result).toMatchObject({ totalMinor: 700 })
     })
     test('out_of_stock: the quote can be placed once there are pieces', async () => {
       const { sku } = await addProduct(kernel, { onHand: 1 })
       const actor = somebody()
-      const { token } = await ask([{ sku, quantity: 2 }], actor)
+      const { token } = await customers.ask([{ sku, quantity: 2 }], actor)
       await leavesNothing(async () => {
         const detail = { shortages: [{ sku, requested: 2, available: 1 }] }
-        expect(refusalOf(await placeFrom(token, actor))).toEqual({ code: 'out_of_stock', detail })
+        expect(refusalOf(await customers.placeFrom(token, actor))).toEqual({ code: 'out_of_stock', detail })
       })
       await kernel.sql`update catalog.stock set on_hand = 2 where sku = ${sku}`
-      expect((await placeFrom(token, actor)).state).toBe('succeeded')
+      expect((await customers.placeFrom(token, actor)).state).toBe('succeeded')
     })
   })
 
   test('a price that changes between the look and the reservation is refused, and nothing is kept', async () => {
     const { id, sku } = await addProduct(kernel, { priceMinor: 350 })
     const actor = somebody()
-    const { token } = await ask([{ sku, quantity: 2 }], actor)
+    const { token } = await customers.ask([{ sku, quantity: 2 }], actor)
     const sql = kernel.database.sql('orders')
     const job = jobOf<typeof place>({ quote: token, paymentMethod: 'pm_card_ok' }, { actor })
     const effects = await handlers(sql, tokens)['orders.place'](job)
     expect(effects).toBeFunction()
-    await reprice(id, 351)
+    await customers.reprice(id, 351)
     await leavesNothing(async () => {
       const detail = { totalMinor: 702, currency: 'EUR' }
       expect(await carryOut(sql, effects)).toEqual({ kind: 'rejected', code: 'price_changed', detail })
@@ -249,7 +233,7 @@ describe('orders.place from a quote', () => {
   test('ten workers that all found the quote open make one order', async () => {
     const { sku } = await addProduct(kernel)
     const actor = somebody()
-    const { token, quoteId } = await ask([{ sku, quantity: 2 }], actor)
+    const { token, quoteId } = await customers.ask([{ sku, quantity: 2 }], actor)
     const sql = kernel.database.sql('orders')
     const placing = () => jobOf<typeof place>({ quote: token, paymentMethod: 'pm_card_ok' }, { actor })
     const effects = await Promise.all(
@@ -260,14 +244,16 @@ describe('orders.place from a quote', () => {
     expect([order?.total_minor, more.length, await reservedOf(sku)]).toEqual([700, 0, 2])
     const refused = outcomes.filter(each => each.kind === 'rejected')
     expect(refused).toEqual(Array(9).fill(rejected('quote_used', { orderId: order?.id })))
-    expect((await get(quoteId, actor)).body.orderId).toBe(order?.id ?? '')
+    expect((await customers.get(quoteId, actor)).body.orderId).toBe(order?.id ?? '')
     await notCharged(order?.id)
   })
 
   test('two batches with the same quotes, in whatever order, do not stop each other', async () => {
     const { sku } = await addProduct(kernel)
     const actor = somebody()
-    const asked = await Promise.all(Array.from({ length: 6 }, () => ask([{ sku, quantity: 1 }], actor)))
+    const asked = await Promise.all(
+      Array.from({ length: 6 }, () => customers.ask([{ sku, quantity: 1 }], actor)),
+    )
     const batches = [asked, asked.toReversed(), asked, asked.toReversed()].map(async batch => {
       const at = handlers(kernel.database.sql('orders'), tokens)['orders.place']
       const jobs = batch.map(({ token }) =>
@@ -293,8 +279,8 @@ describe('orders.place from a quote', () => {
   test('what was asked for in time is placed, however late it is worked on', async () => {
     const { sku } = await addProduct(kernel)
     const actor = somebody()
-    const { token, quoteId } = await ask([{ sku, quantity: 1 }], actor)
-    await expire(quoteId) // a second ago
+    const { token, quoteId } = await customers.ask([{ sku, quantity: 1 }], actor)
+    await customers.expire(quoteId) // a second ago
     const sql = kernel.database.sql('orders')
     const outcomeOf = async (acceptedAt: Date) => {
       const job = jobOf<typeof place>({ quote: token, paymentMethod: 'pm_card_ok' }, { actor, acceptedAt })
@@ -303,69 +289,6 @@ describe('orders.place from a quote', () => {
     expect(await outcomeOf(new Date())).toMatchObject({ code: 'quote_expired' })
     expect((await outcomeOf(new Date(Date.now() - 60_000))).kind).toBe('done')
     await notCharged((await ordersOf(actor))[0]?.id)
-  })
-})
-
-describe('orders.mark-quotes-stale', () => {
-  test('a new price marks the open quotes that contain the product, and no others', async () => {
-    const tea = await addProduct(kernel, { priceMinor: 350 })
-    const cup = await addProduct(kernel)
-    const actor = somebody()
-    const teaLine = { sku: tea.sku, quantity: 1 }
-    const both = await ask([teaLine, { sku: cup.sku, quantity: 1 }], actor)
-    const without = await ask([{ sku: cup.sku, quantity: 1 }], actor)
-    const used = await ask([teaLine], actor)
-    await placeFrom(used.token, actor)
-    const gone = await ask([teaLine], actor)
-    await expire(gone.quoteId)
-
-    const { id: command } = await reprice(tea.id, 400)
-    await kernel.idle()
-    const after = await ask([teaLine], actor)
-    await kernel.run(setPrice, { productId: tea.id, priceMinor: 400, currency: 'EUR' }) // told again
-    await kernel.idle()
-    const states = [both, without, used, gone, after].map(({ quoteId }) => stateOf(quoteId, actor))
-    expect(await Promise.all(states)).toEqual(['stale', 'open', 'used', 'expired', 'open'])
-    const story = await kernel.story(command)
-    expect(story.commands.map(each => each.type)).toContain('orders.mark-quotes-stale')
-  })
-
-  test('more than fit into one run are marked by the next ones, each once', async () => {
-    const { id, sku } = await addProduct(kernel, { priceMinor: 350 })
-    const actor = somebody()
-    await ask([{ sku, quantity: 1 }], actor)
-    await kernel.sql.begin(async tx => {
-      const copies = tx`select gen_random_uuid() as id, q.* from generate_series(1, 1200), (
-        select customer_id, total_minor, currency, price_version, quoted_at, expires_at
-        from orders.quotes where customer_id = ${actor.id}) q`
-      await tx`insert into orders.quotes (id, customer_id, total_minor, currency, price_version, quoted_at, expires_at) ${copies}`
-      await tx`insert into orders.quote_lines (quote_id, sku, title, quantity, unit_price_minor, total_minor, expires_at)
-        select id, ${sku}, 'Tea', 1, 350, 350, expires_at from orders.quotes q where customer_id = ${actor.id}
-          and not exists (select from orders.quote_lines l where l.quote_id = q.id)`
-    })
-    const { id: command } = await reprice(id, 400)
-    await kernel.idle()
-    const [row] = await kernel.sql`
-      select count(*) filter (where stale) as stale, count(*) as lines from orders.quote_lines where sku = ${sku}`
-    expect({ ...row }).toEqual({ stale: 1_201, lines: 1_201 })
-    const runs = (await kernel.story(command)).commands.filter(
-      each => each.type === 'orders.mark-quotes-stale',
-    )
-    expect(runs).toHaveLength(3)
-  })
-
-  test('an event that comes late marks nothing that was quoted at the price of now', async () => {
-    const { id, sku } = await addProduct(kernel, { priceMinor: 350 })
-    const actor = somebody()
-    await reprice(id, 400)
-    await kernel.idle()
-    const { quoteId } = await ask([{ sku, quantity: 1 }], actor)
-    const sql = kernel.database.sql('orders')
-    const late = { productId: id, sku, priceMinor: 999, currency: 'EUR' }
-    const job = jobOf<typeof markQuotesStale>(late)
-    const outcome = await carryOut(sql, await handlers(sql, tokens)['orders.mark-quotes-stale'](job))
-    expect(outcome).toMatchObject({ kind: 'done', output: { lines: 0 } })
-    expect(await stateOf(quoteId, actor)).toBe('open')
   })
 })
 
