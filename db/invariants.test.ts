@@ -54,8 +54,9 @@ test('each invariant is a sentence, and all hold when all is well', async () => 
   for (const { sentence } of findings) expect(sentence).toMatch(/^[A-Z].+\.$/)
 })
 
+type Damage = (sql: Sql, orders: Orders) => Promise<string>
 /** What somebody would have to do to the tables for each of them to notice, and what it then names. */
-const damage: Record<string, (sql: Sql, orders: Orders) => Promise<string>> = {
+const damage: Record<string, Damage | Damage[]> = {
   stock: async (sql, { sku }) => {
     await sql`update catalog.stock set reserved = reserved + 1 where sku = ${sku}`
     return `SKU ${sku}`
@@ -90,6 +91,39 @@ const damage: Record<string, (sql: Sql, orders: Orders) => Promise<string>> = {
     await sql`update orders.orders set payment_id = null, captured_minor = 0, state = 'pending_payment' where id = ${paid}`
     return `payment ${payment}`
   },
+  quotes: async (sql, { declined }) => {
+    const id = uuidv7()
+    await sql`insert into orders.quotes
+        (id, customer_id, total_minor, currency, price_version, quoted_at, expires_at, order_id)
+      select ${id}, customer_id, 700, currency, '', now(), now(), id from orders.orders where id = ${declined}`
+    await sql`insert into orders.quote_lines (quote_id, sku, title, quantity, unit_price_minor, total_minor, expires_at)
+      values (${id}, 'ANY', 'Any', 1, 699, 699, now())`
+    return `quote ${id}`
+  },
+  prices: async (sql, { sku }) => {
+    await sql`update catalog.products set price_minor = price_minor + 1 where sku = ${sku}`
+    return `SKU ${sku}`
+  },
+  ledger: [
+    async (sql, { payment }) => {
+      await sql`delete from payments.transfers where source_id = ${payment}`
+      return `payment ${payment}`
+    },
+    async (sql, { payment }) => {
+      await sql`update payments.transfers set payment_id = ${uuidv7()} where source_id = ${payment}`
+      return `payment ${payment}`
+    },
+    async (sql, { payment, paid }) => {
+      const [row] = await sql`insert into payments.transfers
+          (kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency)
+        values ('refund', ${uuidv7()}, ${payment}, ${paid}, 'refunds', 'provider:sandbox', 1, 'EUR') returning seq`
+      return `transfer ${row?.seq}`
+    },
+  ],
+  balances: async sql => {
+    await sql`insert into payments.balances values ('sales', 'XTS', 1, 0)`
+    return 'account sales in XTS'
+  },
   events: async (sql, { paid }) => {
     const [row] = await sql`insert into journal.commands
         (id, type, input, event_id, correlation_id, traceparent, due_at, settled_at, state)
@@ -109,13 +143,14 @@ test('each notices what breaks it, by its name', async () => {
   const orders = await someOrders()
   const names = (await check()).map(({ name }) => name)
   expect(Object.keys(damage).sort()).toEqual(names)
-  for (const name of names) {
+  const each = names.flatMap(name => [damage[name] ?? []].flat().map(harm => ({ name, harm })))
+  for (const { name, harm } of each) {
     const undone = new Error('undone')
     const looked = kernel.sql.begin(async tx => {
-      const what = await damage[name]?.(tx as unknown as Sql, orders)
+      const what = await harm(tx as unknown as Sql, orders)
       const rows = await tx<{ what: string }[]>`
         select what from ${tx(`invariants.${name}`)}(now() - interval '1 hour') as what`
-      expect([name, rows.map(row => row.what)]).toEqual([name, [what ?? '']])
+      expect([name, rows.map(row => row.what)]).toEqual([name, [what]])
       throw undone
     })
     await expect(looked).rejects.toBe(undone)

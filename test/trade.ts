@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Sql } from '../db/client.ts'
+import { checkInvariants } from '../db/invariants.ts'
 import type { Actor } from '../queues/access.ts'
 import { createProduct } from '../queues/catalog.ts'
 import type { Command, InputOf, OutputOf } from '../queues/command.ts'
@@ -133,54 +134,11 @@ export async function dump(sql: Sql): Promise<Record<string, unknown>> {
   return Object.fromEntries(rows)
 }
 
-/** What is broken of the invariants I1 to I5; nothing when no command is open. */
+/** What is broken of all invariants, and of what must hold besides when no command is open. */
 export async function broken(sql: Sql): Promise<readonly string[]> {
-  const rows = await sql<{ what: string }[]>`
-    select 'I1 stock ' || s.sku as what from catalog.stock s
-    where s.reserved > s.on_hand or s.reserved <> coalesce((
-      select sum(quantity) from catalog.reservations r where r.sku = s.sku and r.state in ('held', 'committed')), 0)
-    union all
-    select 'I2 payment ' || p.id from payments.payments p
-    where not (0 <= p.refunded_minor + p.refund_pending_minor and p.refunded_minor + p.refund_pending_minor <= p.captured_minor)
-      or p.refunded_minor <> coalesce((select sum(amount_minor) from payments.refunds r
-                                       where r.payment_id = p.id and r.status = 'succeeded'), 0)
-      or p.refund_pending_minor <> coalesce((select sum(amount_minor) from payments.refunds r
-                                             where r.payment_id = p.id and r.status = 'pending'), 0)
-    union all
-    select 'I3 payment ' || coalesce(p.id, t.payment_id) from payments.payments p full join (
-      select payment_id, order_id, currency, sum(amount_minor) filter (where kind = 'capture') as captured,
-             sum(amount_minor) filter (where kind = 'refund') as refunded
-      from payments.transfers group by 1, 2, 3
-    ) t on t.payment_id = p.id and t.order_id = p.order_id and t.currency = p.currency
-    where (p.captured_minor, p.refunded_minor) is distinct from (coalesce(t.captured, 0), coalesce(t.refunded, 0))
-    union all
-    select 'I3 transfer of ' || t.kind || ' ' || t.source_id from payments.transfers t
-    where t.amount_minor is distinct from case t.kind
-      when 'capture' then (select captured_minor from payments.payments p where p.id = t.source_id)
-      when 'refund' then (select amount_minor from payments.refunds r where r.id = t.source_id and r.status = 'succeeded') end
-    union all
-    select 'I3 account ' || account || ' in ' || currency from payments.account_balances b full join (
-      select account, currency, sum(debits)::bigint as debits_minor, sum(credits)::bigint as credits_minor
-      from payments.transfers t cross join lateral (
-        values (t.debit, t.amount_minor, 0), (t.credit, 0, t.amount_minor)) as side(account, debits, credits)
-      group by account, currency
-    ) entries using (account, currency)
-    where (b.debits_minor, b.credits_minor) is distinct from (entries.debits_minor, entries.credits_minor)
-    union all
-    select 'I3 trial balance in ' || currency from payments.account_balances
-    group by currency having sum(debits_minor) <> sum(credits_minor)
-    union all
-    select 'I4 total of order ' || o.id from orders.orders o
-    where o.total_minor <> (select sum(total_minor) from orders.lines l where l.order_id = o.id)
-    union all
-    select 'I4 charge ' || p.id from payments.payments p join orders.orders o on o.id = p.order_id
-    where p.amount_minor <> o.total_minor or p.currency <> o.currency
-    union all
-    select 'I5 pieces of order ' || o.id from orders.orders o join catalog.reservations r on r.order_id = o.id
-    where r.state <> all(case o.state when 'paid' then '{committed}'
-      when 'cancelled' then '{released}' when 'expired' then '{released}' else '{held}' end::text[])
-    union all
-    select 'I5 charge of order ' || o.id from orders.orders o join payments.payments p on p.order_id = o.id
+  const findings = await checkInvariants(sql, { since: new Date(0), eachMs: 20_000 })
+  const atRest = await sql<{ what: string }[]>`
+    select 'charge of order ' || o.id as what from orders.orders o join payments.payments p on p.order_id = o.id
     where o.charging or p.status in ('processing', 'unknown') or p.refund_pending_minor > 0
     union all
     select 'money of order ' || o.id from orders.orders o
@@ -189,10 +147,11 @@ export async function broken(sql: Sql): Promise<readonly string[]> {
                 join payments.sandbox_charges c on c.key = 'charge:' || p.id and c.decline_code is null
                 where p.order_id = o.id), 0)
       - coalesce((select sum(r.amount_minor) from payments.payments p
-                  join payments.sandbox_refunds r on r.charge_key = 'charge:' || p.id where p.order_id = o.id), 0)
-    union all
-    select 'history of order ' || o.id from orders.orders o
-    where (select count(*) from orders.history h where h.order_id = o.id) <> o.version
-      or (select to_state from orders.history h where h.order_id = o.id order by seq desc limit 1) <> o.state`
-  return rows.map(row => row.what)
+                  join payments.sandbox_refunds r on r.charge_key = 'charge:' || p.id where p.order_id = o.id), 0)`
+  return [
+    ...findings
+      .filter(({ state }) => state !== 'holds')
+      .map(({ name, state, broken }) => `${name} ${state}: ${broken.join(', ')}`),
+    ...atRest.map(({ what }) => what),
+  ]
 }

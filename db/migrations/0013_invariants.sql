@@ -52,8 +52,8 @@ comment on function invariants.history is 'The history of each order has a row f
 
 create function invariants.charges(since timestamptz) returns setof text
 language sql stable security definer set search_path = '' as $$
-  select 'payment ' || p.id from payments.payments p left join orders.orders o on o.id = p.order_id
-  where p.id >= invariants.first_id(since) and (p.amount_minor, p.currency) is distinct from (o.total_minor, o.currency)
+  select 'payment ' || p.id from payments.payments p join orders.orders o on o.id = p.order_id
+  where p.id >= invariants.first_id(since) and (p.amount_minor, p.currency) <> (o.total_minor, o.currency)
 $$;
 comment on function invariants.charges is 'Each charge is of the total of its order, in its currency.';
 
@@ -89,6 +89,59 @@ language sql stable security definer set search_path = '' as $$
 $$;
 comment on function invariants.captured is
   'Money that was captured is counted by its order, or goes back, within ten minutes.';
+
+create function invariants.quotes(since timestamptz) returns setof text
+language sql stable security definer set search_path = '' as $$
+  select 'quote ' || q.id from orders.quotes q left join orders.orders o on o.id = q.order_id
+  where q.id >= invariants.first_id(since) and (
+    q.total_minor is distinct from (select sum(l.total_minor) from orders.quote_lines l where l.quote_id = q.id)
+    or q.order_id is not null
+      and (o.customer_id, o.total_minor, o.currency) is distinct from (q.customer_id, q.total_minor, q.currency))
+$$;
+comment on function invariants.quotes is
+  'The total of each quote is the sum of its lines, and the order that used it is its customer''s, at that total.';
+
+create function invariants.prices(since timestamptz) returns setof text
+language sql stable security definer set search_path = '' as $$
+  select 'SKU ' || p.sku from catalog.products p
+  left join catalog.prices last on last.product_id = p.id and last.version = p.price_version
+  where (p.price_minor, p.currency) is distinct from (last.price_minor, last.currency)
+    or p.price_version <> (select count(*) from catalog.prices all_of where all_of.product_id = p.id)
+$$;
+comment on function invariants.prices is 'The price of each product is the last of its history, which has no gaps.';
+
+create function invariants.ledger(since timestamptz) returns setof text
+language sql stable security definer set search_path = '' as $$
+  select 'payment ' || p.id from payments.payments p
+  cross join lateral (
+    select coalesce(sum(t.amount_minor), 0) as minor from payments.transfers t
+    where t.kind = 'capture' and t.source_id = p.id and t.payment_id = p.id and t.currency = p.currency
+  ) captured cross join lateral (
+    select coalesce(sum(t.amount_minor), 0) as minor from payments.refunds r
+    join payments.transfers t on t.kind = 'refund' and t.source_id = r.id and t.payment_id = p.id and t.currency = p.currency
+    where r.payment_id = p.id
+  ) refunded
+  where p.id >= invariants.first_id(since) and (p.captured_minor, p.refunded_minor) <> (captured.minor, refunded.minor)
+  union all
+  select 'transfer ' || t.seq from payments.transfers t
+  where t.source_id >= invariants.first_id(since) and t.amount_minor is distinct from case t.kind
+    when 'capture' then (select p.captured_minor from payments.payments p where p.id = t.source_id)
+    when 'refund' then (select r.amount_minor from payments.refunds r where r.id = t.source_id and r.status = 'succeeded')
+  end
+$$;
+comment on function invariants.ledger is 'What each payment captured and refunded is what was posted for it.';
+
+create function invariants.balances(since timestamptz) returns setof text
+language sql stable security definer set search_path = '' set enable_seqscan = on set enable_hashjoin = on as $$
+  select 'account ' || account || ' in ' || currency from payments.account_balances b full join (
+    select side.account, t.currency, sum(side.debits)::bigint as debits_minor, sum(side.credits)::bigint as credits_minor
+    from payments.transfers t cross join lateral (
+      values (t.debit, t.amount_minor, 0), (t.credit, 0, t.amount_minor)) as side(account, debits, credits)
+    group by side.account, t.currency
+  ) posted using (account, currency)
+  where (b.debits_minor, b.credits_minor) is distinct from (posted.debits_minor, posted.credits_minor)
+$$;
+comment on function invariants.balances is 'The balance of each account is the sum of what was posted to it.';
 
 create function invariants.events(since timestamptz) returns setof text
 language sql stable security definer set search_path = '' set enable_seqscan = on as $$
