@@ -51,6 +51,22 @@ export function gatedProvider() {
   }
 }
 
+/** A product in the tables as they are, for tests in which no catalog is at work. */
+export async function putOnSale(
+  sql: Sql,
+  { sku, onHand }: { readonly sku: string; readonly onHand: number },
+): Promise<void> {
+  await sql`
+    with product as (
+      insert into catalog.products (id, sku, title, price_minor, currency, created_at)
+      values (${uuidv7()}, ${sku}, 'Green tea', 350, 'EUR', now()) returning id, sku, price_minor, currency
+    ), priced as (
+      insert into catalog.prices (product_id, version, price_minor, currency, since)
+      select id, 1, price_minor, currency, now() from product
+    )
+    insert into catalog.stock (sku, on_hand) select sku, ${onHand} from product`
+}
+
 let products = 0
 /** A product for one test, by its SKU. */
 export async function addProduct(

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { Redis } from 'ioredis'
-import { v7 as uuidv7 } from 'uuid'
 import { createClient } from '../../client/client.ts'
 import { developmentAccounts, ensureDevelopmentAccounts } from '../../deploy/local/development-accounts.ts'
 import { type Mailbox, startMailbox } from '../../deploy/local/mailbox.ts'
 import { freePort } from '../../deploy/local/ports.ts'
 import { testLog } from '../harness.ts'
-import { broken } from '../trade.ts'
+import { broken, putOnSale } from '../trade.ts'
 import { endChildren, keepAlive, startChild } from './children.ts'
 import { type PrivateServers, startPrivateServers } from './servers.ts'
 import { openWorld, until, type World } from './world.ts'
@@ -70,11 +69,7 @@ test('everything breaks in turn under buyers: each gets an answer that holds, an
 
 async function openShop() {
   const world = await openWorld({ databaseUrl: servers.postgres.url, redisUrl: servers.redis.url })
-  for (const sku of skus) {
-    await world.sql`insert into catalog.products (id, sku, title, price_minor, currency, created_at)
-      values (${uuidv7()}, ${sku}, 'Green tea', 350, 'EUR', now())`
-    await world.sql`insert into catalog.stock (sku, on_hand) values (${sku}, ${onHand})`
-  }
+  for (const sku of skus) await putOnSale(world.sql, { sku, onHand })
   const env = {
     DATABASE_URL: world.databaseUrl,
     REDIS_URL: world.redis.url,

@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Mailbox } from '../../deploy/local/mailbox.ts'
 import { place } from '../../queues/orders.ts'
 import { modules } from '../../workers/index.ts'
-import { broken } from '../trade.ts'
+import { broken, putOnSale } from '../trade.ts'
 import { type Child, startChild } from './children.ts'
 import type { PrivateServers } from './servers.ts'
 import { isPoll, type Moment, openTaps, type Taps } from './steps.ts'
@@ -32,11 +32,7 @@ export interface Shop {
 /** Opens a shop, warm from an order for something else. A provider that does not answer is asked again soon. */
 export async function openShop({ servers, mailbox }: Premises): Promise<Shop> {
   const world = await openWorld({ databaseUrl: servers.postgres.url, redisUrl: servers.redis.url })
-  for (const sku of ['TEA', 'WARM']) {
-    await world.sql`insert into catalog.products (id, sku, title, price_minor, currency, created_at)
-      values (${uuidv7()}, ${sku}, 'Green tea', 350, 'EUR', now())`
-    await world.sql`insert into catalog.stock (sku, on_hand) values (${sku}, ${onHand})`
-  }
+  for (const sku of ['TEA', 'WARM']) await putOnSale(world.sql, { sku, onHand })
   const taps = await openTaps(world)
   const child = await startChild('deploy/single.ts', {
     DATABASE_URL: taps.databaseUrl,
