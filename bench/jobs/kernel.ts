@@ -72,7 +72,7 @@ export const calls = serveCalls({
 async function check(count: number): Promise<void> {
   await checkRows(sql, count)
   const [row] = await sql<{ settled: number; retried: number }[]>`select
-    (select count(*) from journal.commands where state = 'succeeded') as settled,
+    (select count(*) from journal.commands where state = 'succeeded' and type = ${charge.name}) as settled,
     (select count(*) from journal.attempts) as retried`
   if (row?.settled !== count || row.retried !== 0)
     throw new Error(`${count} jobs: ${row?.settled} succeeded, ${row?.retried} attempts in vain`)
