@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { startMailbox } from '../../deploy/local/mailbox.ts'
+import { randomFrom } from '../random.ts'
 import { endChildren } from './children.ts'
 import { startPrivateServers } from './servers.ts'
 import {
@@ -165,13 +166,9 @@ function judge(ending: Ending, card: Card): Pick<Result, 'verdict' | 'mailInDoub
 
 /** In an order that the seed decides. */
 function shuffled<T>(items: readonly T[], seed: number): readonly T[] {
-  let state = (Math.abs(seed) % 2_147_483_646) + 1
-  const next = () => {
-    state = (state * 48_271) % 2_147_483_647
-    return state
-  }
+  const chance = randomFrom(seed)
   return items
-    .map(item => ({ item, at: next() }))
+    .map(item => ({ item, at: chance() }))
     .sort((one, other) => one.at - other.at)
     .map(({ item }) => item)
 }

@@ -5,7 +5,7 @@ import { modules } from '../../workers/index.ts'
 import { broken, putOnSale } from '../trade.ts'
 import { type Child, startChild } from './children.ts'
 import type { PrivateServers } from './servers.ts'
-import { isPoll, type Moment, openTaps, type Taps } from './steps.ts'
+import { aroundEach, isPoll, type Moment, openTaps, type Taps } from './steps.ts'
 import { openWorld, until, type World } from './world.ts'
 
 export const onHand = 10
@@ -118,12 +118,5 @@ export async function momentsOfAnOrder(premises: Premises, card = 'pm_card_ok'):
   await untilDone(shop.world, await buy(shop.world, 'TEA', card))
   await Bun.sleep(200)
   await shop.close()
-  const moments = steps.flatMap((step, at): readonly Moment[] => {
-    const nth = steps.slice(0, at + 1).filter(each => each === step).length
-    return [
-      { step, nth, when: 'before' },
-      { step, nth, when: 'after' },
-    ]
-  })
-  return moments.filter(moment => !isPoll(moment))
+  return aroundEach(steps).filter(moment => !isPoll(moment))
 }

@@ -79,15 +79,18 @@ export async function momentsOf(
   const steps = taps.record()
   await world.settled(await sendAtOnce(world, behaviour, count))
   await Bun.sleep(200)
-  const moments = steps.flatMap((step, at): readonly Moment[] => {
+  return aroundEach(steps).filter(moment => !isIdlePoll(moment))
+}
+
+/** The moments before and after each of these steps. */
+export const aroundEach = (steps: readonly Step[]): readonly Moment[] =>
+  steps.flatMap((step, at): readonly Moment[] => {
     const nth = steps.slice(0, at + 1).filter(each => each === step).length
     return [
       { step, nth, when: 'before' },
       { step, nth, when: 'after' },
     ]
   })
-  return moments.filter(moment => !isIdlePoll(moment))
-}
 
 /** The same of a worker process in a world of its own. */
 export async function momentsOfWorker(open: () => Promise<World>, count = 1): Promise<readonly Moment[]> {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:tes
 import { v7 as uuidv7 } from 'uuid'
 import type { Sql } from '../../db/client.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness.ts'
+import { randomFrom } from '../../test/random.ts'
 
 /** The functions that the catalog offers to orders, called as orders calls them. */
 let database: TestDatabase
@@ -214,11 +215,7 @@ describe('commit and release', () => {
   })
 })
 
-let seed = 7
-const chance = () => {
-  seed = (seed * 48_271) % 2_147_483_647
-  return seed / 2_147_483_647
-}
+const chance = randomFrom(7)
 const basket = (): Lines =>
   skus
     .map(sku => ({ sku, at: chance(), quantity: 1 + Math.floor(chance() * 3) }))

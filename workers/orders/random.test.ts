@@ -4,6 +4,7 @@ import { setPrice } from '../../queues/catalog.ts'
 import type { OutputOf } from '../../queues/command.ts'
 import { cancel, expireOverdue, pay, place, quote } from '../../queues/orders.ts'
 import type { TestKernel } from '../../test/harness.ts'
+import { randomFrom } from '../../test/random.ts'
 import { addProduct, broken, buy, somebody, tradeKernel } from '../../test/trade.ts'
 
 const seeds = [20_251, 77]
@@ -108,12 +109,3 @@ const quotesBroken = async ({ sql }: TestKernel) => [
     select 'total of quote ' || q.id from orders.quotes q
     where q.total_minor <> (select sum(total_minor) from orders.quote_lines l where l.quote_id = q.id)`),
 ]
-
-/** Park and Miller's generator: the choices of a run can be made again from its seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 48_271) % 2_147_483_647
-    return state / 2_147_483_647
-  }
-}

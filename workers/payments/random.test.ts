@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { v7 as uuidv7 } from 'uuid'
 import { charge, refund, rollUpLedger } from '../../queues/payments.ts'
 import { type TestKernel, testKernel } from '../../test/harness.ts'
+import { randomFrom } from '../../test/random.ts'
 import { broken } from '../../test/trade.ts'
 import { trialBalanceOf } from './domain.ts'
 import { paymentsService } from './index.ts'
@@ -81,12 +82,3 @@ const heldByProvider = async ({ sql }: TestKernel) => [
       select sum(r.amount_minor) from payments.sandbox_refunds r where r.charge_key = c.key), 0))::bigint as minor
     from payments.sandbox_charges c where c.decline_code is null group by c.currency order by c.currency`),
 ]
-
-/** Park and Miller's generator: the choices of a run can be made again from its seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 48_271) % 2_147_483_647
-    return state / 2_147_483_647
-  }
-}
