@@ -1,17 +1,10 @@
-/** ISO 4217 currencies whose minor unit is not a hundredth. */
-const exponents: Readonly<Record<string, number>> = {
-  ...Object.fromEntries(
-    'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'.split(' ').map(code => [code, 0]),
-  ),
-  ...Object.fromEntries('BHD IQD JOD KWD LYD OMN TND'.split(' ').map(code => [code, 3])),
-  ...Object.fromEntries('CLF UYW'.split(' ').map(code => [code, 4])),
-}
+import { exponentOf } from '../../queues/money.ts'
 
 const formats = new Map<string, Intl.NumberFormat>()
 
 /** 1999 EUR is "€19.99" in English. `amountMinor` is an integer in minor units; no float is involved. */
 export function formatMoney(amountMinor: number, currency: string, locale = 'en'): string {
-  const digits = exponents[currency] ?? 2
+  const digits = exponentOf(currency)
   return formatFor(currency, digits, locale).format(decimal(amountMinor, digits))
 }
 
