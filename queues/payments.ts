@@ -36,6 +36,30 @@ export const Payment = Type.Object(
 export type Payment = Static<typeof Payment>
 export const PaymentPage = pageOf(Payment)
 
+export const CaptureMode = oneOf(
+  ['automatic', 'manual'],
+  '`manual`: the money is only set aside, and `payments.capture` takes it. Automatic, unless it says otherwise.',
+)
+/** Whose the money of a charge is. */
+export const Split = Type.Array(
+  Type.Object(
+    {
+      account: Type.String({
+        pattern: `^(sales|commission|tax:[A-Z]{2}|store:${Id.pattern?.slice(1, -1)})$`,
+        description: 'Account of the ledger that it goes to: `store:<id>`, `tax:<country>`, `commission`.',
+      }),
+      amountMinor: AmountMinor,
+    },
+    closed,
+  ),
+  {
+    minItems: 1,
+    maxItems: 50,
+    description: 'Parts of the amount, one per account, that add up to it; all of it is `sales`, if absent.',
+  },
+)
+export type Split = Static<typeof Split>
+
 /**
  * The chart of accounts: the part of an account's name before its colon, and what the account is. A debit adds to an
  * asset, a credit to an income; the balance of either is its debits less its credits.
@@ -158,6 +182,9 @@ export const charge = command('payments.charge', {
       customerId: Id,
       ...money,
       paymentMethod: PaymentMethod,
+      capture: Type.Optional(CaptureMode),
+      storeId: Type.Optional(Type.Unsafe<string>({ ...Id, description: 'The store that sells.' })),
+      split: Type.Optional(Split),
     },
     closed,
   ),
@@ -209,13 +236,53 @@ export const rollUpLedger = command('payments.roll-up-ledger', {
   timeoutMs: 30_000,
 })
 
+const requestId = Type.Unsafe<string>({ ...Id, description: 'What asked for it.' })
+const soFarMinor = (what: string, minimum = 1) =>
+  Type.Integer({ minimum, maximum: Number.MAX_SAFE_INTEGER, description: `Minor units. ${what}` })
+
+export const authorized = event('payment.authorized', {
+  summary: 'The provider set the money for an order aside, to be captured or let go.',
+  payload: Type.Object(
+    {
+      ...payment,
+      captureBefore: Type.Unsafe<string>({ ...Instant, description: 'Then the provider lets it go.' }),
+    },
+    closed,
+  ),
+})
 export const captured = event('payment.captured', {
-  summary: 'The provider holds the money for an order.',
-  payload: Type.Object(payment, closed),
+  summary: 'The provider holds money for an order: `amountMinor` was taken now.',
+  payload: Type.Object(
+    {
+      ...payment,
+      capturedMinor: Type.Optional(soFarMinor('All that was captured of this payment so far.', 0)),
+      requestId: Type.Optional({ ...requestId, description: 'What asked for it; absent: the charge did.' }),
+    },
+    closed,
+  ),
 })
 export const declined = event('payment.declined', {
   summary: 'The provider refused the charge.',
   payload: Type.Object({ ...payment, attempt: Attempt, declineCode: Type.String() }, closed),
+})
+export const actionRequired = event('payment.action-required', {
+  summary: 'The buyer has to confirm the charge at the bank, at this address.',
+  payload: Type.Object(
+    { ...payment, attempt: Attempt, url: Type.String({ description: 'Where to send the buyer.' }) },
+    closed,
+  ),
+})
+export const voided = event('payment.voided', {
+  summary: 'What was set aside for an order, and not captured, was let go: nothing more can be captured.',
+  payload: Type.Object(
+    {
+      ...payment,
+      attempt: Attempt,
+      reason: Type.String({ description: 'As it was asked for, or `expired`, or what the provider says.' }),
+      requestId: Type.Optional({ ...requestId, description: 'What asked for it; absent: time or provider.' }),
+    },
+    closed,
+  ),
 })
 export const refunded = event('payment.refunded', {
   summary: 'Money went back to the customer.',
@@ -223,8 +290,34 @@ export const refunded = event('payment.refunded', {
     {
       ...payment,
       refundId: Id,
-      refundedMinor: Type.Integer({ minimum: 1, description: 'All that went back of this payment so far.' }),
+      refundedMinor: soFarMinor('All that went back of this payment so far.'),
+      requestId: Type.Optional(requestId),
     },
+    closed,
+  ),
+})
+export const refundFailed = event('payment.refund-failed', {
+  summary: 'Money did not reach the customer: the provider has it again.',
+  payload: Type.Object(
+    {
+      ...payment,
+      refundId: Id,
+      refundedMinor: soFarMinor('All that went back of this payment, without this.', 0),
+      requestId,
+      reason: Type.String({ description: 'What the provider says.' }),
+    },
+    closed,
+  ),
+})
+const dispute = { ...payment, disputeId: Id, reason: Type.String({ description: 'What the provider says.' }) }
+export const disputeOpened = event('payment.dispute-opened', {
+  summary: 'The customer disputes a charge at the bank, which took `amountMinor` back for now.',
+  payload: Type.Object(dispute, closed),
+})
+export const disputeClosed = event('payment.dispute-closed', {
+  summary: 'The bank decided a dispute: won, the money is back; lost, it is gone.',
+  payload: Type.Object(
+    { ...dispute, outcome: oneOf(['won', 'lost'], 'How it ended, as the shop sees it.') },
     closed,
   ),
 })
@@ -232,7 +325,17 @@ export const refunded = event('payment.refunded', {
 export const payments = service('payments', {
   summary: 'Charges and refunds at a payment provider, and the ledger of both.',
   commands: [charge, refund, rollUpLedger],
-  events: [captured, declined, refunded],
+  events: [
+    authorized,
+    captured,
+    declined,
+    actionRequired,
+    voided,
+    refunded,
+    refundFailed,
+    disputeOpened,
+    disputeClosed,
+  ],
   concurrency: 50,
   lockMs: 10_000,
 })
