@@ -7,6 +7,7 @@ import type { RedisSettings } from '../../queues/redis.ts'
 import type { Env } from '../../queues/settings.ts'
 import { createPasswords } from '../../workers/accounts/passwords.ts'
 import { ensureAccount } from '../../workers/accounts/register.ts'
+import { createAsk } from '../../workers/runtime/ask.ts'
 
 /** Known to everybody who has read this file: for development only. */
 export const developmentAccounts = {
@@ -38,6 +39,7 @@ export async function ensureDevelopmentAccounts({ databaseUrl, redis, env, log }
     log,
     newId: () => uuidv7(),
     now: () => new Date(),
+    ask: createAsk,
     enqueue: (commands: readonly Enqueued[]) => void written.push(...commands),
   }
   try {

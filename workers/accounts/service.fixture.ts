@@ -1,6 +1,7 @@
 import { v7 as newId } from 'uuid'
 import type { Enqueued } from '../../queues/journal.ts'
 import { type TestDatabase, testDatabase, testLog } from '../../test/harness.ts'
+import { createAsk } from '../runtime/ask.ts'
 import { withErrors } from '../runtime/http.ts'
 import type { ServiceDeps } from '../runtime/service.ts'
 import { createAccess } from './access.ts'
@@ -51,6 +52,7 @@ export async function testAccounts(limits?: { atOnce: number; waitingMax: number
     log: testLog,
     newId: () => newId(),
     now: () => clock.now,
+    ask: createAsk,
     enqueue: commands => enqueued.push(...commands),
   }
   const app = withErrors(routes(deps, createAccess(deps, passwords)), testLog)

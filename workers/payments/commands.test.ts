@@ -5,7 +5,7 @@ import type { Outcome } from '../../queues/outcome.ts'
 import { charge, type refund } from '../../queues/payments.ts'
 import type { TestKernel } from '../../test/harness.ts'
 import { carryOut, dump, jobOf, outputOf, tradeKernel } from '../../test/trade.ts'
-import { createAsk } from './ask.ts'
+import { createAsk } from '../runtime/ask.ts'
 import { handlers } from './commands.ts'
 import type { Provider } from './provider.ts'
 import { createSandbox } from './sandbox.ts'
@@ -27,7 +27,7 @@ const at = (misbehave: (sandbox: Provider) => Partial<Provider> = () => ({}), in
     inquiriesMs,
     provider: { ...sandbox, ...misbehave(sandbox) },
     openPayment: createOpenPayment(sql),
-    ask: createAsk(10_000),
+    ask: createAsk({ name: 'payments.sandbox', timeoutMs: 10_000 }),
   })
 }
 /** The connection breaks: what was sent may have arrived, and no answer did. */

@@ -19,7 +19,7 @@ import {
   refunded,
   rollUpLedger,
 } from '../../queues/payments.ts'
-import type { Ask, Reply } from './ask.ts'
+import type { Ask, Reply } from '../runtime/ask.ts'
 import { chargeKeyOf, inquiryDelayMs, refundKeyOf } from './domain.ts'
 import { rollUp } from './ledger.ts'
 import type { ChargeAnswer, Provider, RefundAnswer } from './provider.ts'

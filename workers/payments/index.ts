@@ -1,7 +1,6 @@
 import { payments } from '../../queues/payments.ts'
 import { runService } from '../runtime/run.ts'
 import { defineService } from '../runtime/service.ts'
-import { createAsk } from './ask.ts'
 import { handlers } from './commands.ts'
 import { readPaymentSettings } from './config.ts'
 import type { Provider } from './provider.ts'
@@ -11,7 +10,7 @@ import { createOpenPayment } from './store.ts'
 
 /** Payments at the provider that `choose` gives. */
 export const paymentsAt = (choose: (sandbox: Provider) => Provider) =>
-  defineService(payments, ({ sql, env }) => {
+  defineService(payments, ({ sql, env, ask }) => {
     const { timeoutMs, inquiriesMs } = readPaymentSettings(env)
     const provider = choose(createSandbox(sql))
     return {
@@ -19,7 +18,7 @@ export const paymentsAt = (choose: (sandbox: Provider) => Provider) =>
         sql,
         openPayment: createOpenPayment(sql),
         provider,
-        ask: createAsk(timeoutMs),
+        ask: ask({ name: 'payments.sandbox', timeoutMs }),
         inquiriesMs,
       }),
       routes: routes(sql),

@@ -1,3 +1,5 @@
+import { RemoteRefusal } from '../runtime/ask.ts'
+
 /** A payment provider. Every call carries our key: asked twice under one key, it acts once. */
 export interface Provider {
   /** Takes the money at once, or declines. */
@@ -31,11 +33,6 @@ export interface RefundAnswer {
 }
 
 /** The provider says that the request itself is wrong: a bug of ours, which no repeat can mend. */
-export class ProviderRefusal extends Error {
+export class ProviderRefusal extends RemoteRefusal {
   override readonly name = 'ProviderRefusal'
-}
-
-/** The request certainly did not reach the provider. Every other error leaves open whether it did. */
-export class NotSent extends Error {
-  override readonly name = 'NotSent'
 }

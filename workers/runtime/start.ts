@@ -10,6 +10,7 @@ import type { RedisSettings } from '../../queues/redis.ts'
 import type { Env } from '../../queues/settings.ts'
 import { startSweeper } from '../../queues/sweep.ts'
 import { createTurns, type Turns } from '../../queues/turns.ts'
+import { createAsk } from './ask.ts'
 import { withErrors } from './http.ts'
 import type { ServiceDeps, ServiceModule } from './service.ts'
 
@@ -82,6 +83,7 @@ async function startService(module: ServiceModule, options: ProcessOptions) {
     newId: () => uuidv7(),
     now: () => new Date(),
     enqueue: options.enqueuer.add,
+    ask: createAsk,
   }
   const { handlers, routes, ready, close } = module.create(deps)
   await ready?.()
