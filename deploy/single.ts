@@ -43,6 +43,7 @@ export async function startSingle({
       catalog: services.routesOf('catalog'),
       orders: services.routesOf('orders'),
       payments: services.routesOf('payments'),
+      shipping: services.routesOf('shipping'),
       media: services.routesOf('media'),
     },
     log: log.child({ service: 'edge' }),

@@ -29,7 +29,7 @@ import { mountOrders } from './routes/orders.ts'
 import { mountPayments } from './routes/payments.ts'
 import { createUpstream, type Target } from './upstream.ts'
 
-export type UpstreamName = 'accounts' | 'catalog' | 'orders' | 'payments' | 'media'
+export type UpstreamName = 'accounts' | 'catalog' | 'orders' | 'payments' | 'shipping' | 'media'
 
 export interface EdgeDeps {
   readonly settings: EdgeSettings

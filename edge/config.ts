@@ -41,6 +41,7 @@ const Settings = Type.Object({
   CATALOG_URL: ServiceUrl('catalog'),
   ORDERS_URL: ServiceUrl('orders'),
   PAYMENTS_URL: ServiceUrl('payments'),
+  SHIPPING_URL: ServiceUrl('shipping'),
   MEDIA_URL: ServiceUrl('media'),
   INTERNAL_SECRET: Type.String({
     minLength: 10,

@@ -24,6 +24,7 @@ export function openEdge(settings: EdgeSettings): OpenEdge {
     catalog: settings.CATALOG_URL ?? settings.WORKERS_URL,
     orders: settings.ORDERS_URL ?? settings.WORKERS_URL,
     payments: settings.PAYMENTS_URL ?? settings.WORKERS_URL,
+    shipping: settings.SHIPPING_URL ?? settings.WORKERS_URL,
     media: settings.MEDIA_URL ?? settings.WORKERS_URL,
   }
   const app = createApp({ settings, sql, enqueuer, upstreams, log, newId: () => uuidv7(), nowMs: Date.now })

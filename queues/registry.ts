@@ -5,9 +5,10 @@ import { media } from './media.ts'
 import { notifications } from './notifications.ts'
 import { orders } from './orders.ts'
 import { payments } from './payments.ts'
+import { shipping } from './shipping.ts'
 
 /** Every service. What is not here does not exist: no route, no queue, no documentation. */
-export const services = [accounts, catalog, orders, payments, notifications, media] as const
+export const services = [accounts, catalog, orders, payments, shipping, notifications, media] as const
 export type AnyService = (typeof services)[number]
 export type ServiceName = AnyService['name']
 export type AnyCommand = AnyService['commands'][number]

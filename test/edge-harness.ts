@@ -126,7 +126,14 @@ export async function testEdge({
 }
 
 const away: Target = { handle: async () => Promise.reject(new Error('nobody is home')) }
-const nobodyHome = { accounts: away, catalog: away, orders: away, payments: away, media: away }
+const nobodyHome = {
+  accounts: away,
+  catalog: away,
+  orders: away,
+  payments: away,
+  shipping: away,
+  media: away,
+}
 
 /** The public key of these tests, beside whatever else accounts answers. */
 const withKeys = (accounts: Target = away): Target => ({

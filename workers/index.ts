@@ -5,6 +5,7 @@ import { notificationsService } from './notifications/index.ts'
 import { ordersService } from './orders/index.ts'
 import { paymentsService } from './payments/index.ts'
 import type { ServiceModule } from './runtime/service.ts'
+import { shippingService } from './shipping/index.ts'
 
 /** Every service of the registry, ready to be started. */
 export const modules: readonly ServiceModule[] = [
@@ -12,6 +13,7 @@ export const modules: readonly ServiceModule[] = [
   catalogService,
   ordersService,
   paymentsService,
+  shippingService,
   notificationsService,
   mediaService,
 ]
