@@ -122,6 +122,7 @@ export function outputOf<C extends Command>(outcome: Outcome<C>): OutputOf<C> {
 }
 
 const tables = [
+  'catalog.stores',
   'catalog.products',
   'catalog.prices',
   'catalog.product_categories',
