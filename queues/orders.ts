@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { priceChanged } from './catalog.ts'
 import { command, event, service } from './command.ts'
+import { kitchenAccepted, shipmentRequested } from './fulfilment.ts'
 import { captured, declined, PaymentMethod, refunded } from './payments.ts'
 import { retry } from './retry.ts'
 import {
@@ -290,7 +291,7 @@ export const orders = service('orders', {
     expireOverdue,
     markQuotesStale,
   ],
-  events: [placed, paid, paymentFailed, cancelled, expired],
+  events: [placed, paid, paymentFailed, cancelled, expired, shipmentRequested, kitchenAccepted],
   concurrency: 50,
   lockMs: 10_000,
 })
