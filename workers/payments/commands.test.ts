@@ -156,7 +156,7 @@ describe('payments.charge', () => {
   })
 
   test('when the schedule has run out it stops for a person, still unknown', async () => {
-    const silent = at(() => ({ charge: reset, findCharge: reset }), [1, 2])
+    const silent = at(() => ({ charge: reset, find: reset }), [1, 2])
     const job = jobOf<typeof charge>(order())
     const delays = [await chargeOnce(silent, job), await chargeOnce(silent, job)]
     expect(delays).toMatchObject([{ delayMs: 1 }, { delayMs: 2 }])
@@ -293,11 +293,13 @@ describe('the sandbox', () => {
   test('answers a key that was used on other terms as a provider does: with a refusal', async () => {
     const sandbox = createSandbox(sql)
     const { signal } = new AbortController()
-    const request = { key: uuidv7(), amountMinor: 5, currency: 'EUR', paymentMethod: 'pm_card_ok' }
-    expect(await sandbox.charge(request, signal)).toEqual({ kind: 'captured' })
-    expect(await sandbox.charge(request, signal)).toEqual({ kind: 'captured' })
+    const key = uuidv7()
+    const money = { amountMinor: 5, currency: 'EUR' }
+    const request = { key, ...money, paymentMethod: 'pm_card_ok', capture: 'automatic' } as const
+    expect(await sandbox.charge(request, signal)).toEqual({ kind: 'captured', reference: key })
+    expect(await sandbox.charge(request, signal)).toEqual({ kind: 'captured', reference: key })
     await expect(sandbox.charge({ ...request, amountMinor: 6 }, signal)).rejects.toThrow('another charge')
-    const refund = { key: uuidv7(), chargeKey: request.key, amountMinor: 6 }
+    const refund = { key: uuidv7(), charge: { key, reference: null }, ...money, amountMinor: 6 }
     await expect(sandbox.refund(refund, signal)).rejects.toThrow('cannot be refunded')
   })
 })

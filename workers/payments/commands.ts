@@ -22,7 +22,7 @@ import {
 import type { Ask, Reply } from '../runtime/ask.ts'
 import { chargeKeyOf, inquiryDelayMs, refundKeyOf } from './domain.ts'
 import { rollUp } from './ledger.ts'
-import type { ChargeAnswer, Provider, RefundAnswer } from './provider.ts'
+import type { ChargeAnswer, Provider } from './provider.ts'
 import * as store from './store.ts'
 
 type Charge = typeof chargeCommand
@@ -48,7 +48,7 @@ export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
     const reply = await askForCharge(payment, job.signal, deps)
     switch (reply.kind) {
       case 'answer':
-        return settleCharge(payment, reply.answer, job)
+        return settleCharge(payment, endOf(reply.answer), job)
       case 'unknown':
         return async tx => {
           await store.markUnknown(tx, payment.id)
@@ -101,14 +101,20 @@ function askForCharge(
 ): Promise<Reply<ChargeAnswer>> {
   const key = chargeKeyOf(id)
   return ask(async callSignal => {
-    if (amountMinor === 0) return { kind: 'captured' }
-    const known = isNew ? null : await provider.findCharge(key, callSignal)
-    return known ?? provider.charge({ key, amountMinor, currency, paymentMethod }, callSignal)
+    if (amountMinor === 0) return { kind: 'captured', reference: key }
+    const known = isNew ? null : await provider.find({ key, reference: null }, callSignal)
+    if (known) return known.answer
+    return provider.charge({ key, amountMinor, currency, paymentMethod, capture: 'automatic' }, callSignal)
   }, signal)
 }
 
+function endOf(answer: ChargeAnswer): store.ChargeEnding {
+  if (answer.kind === 'captured' || answer.kind === 'declined') return answer
+  throw new Error(`the provider answered ${answer.kind}, which is not a known end of a charge`)
+}
+
 const settleCharge =
-  (payment: store.ChargeRow, answer: ChargeAnswer, { input }: Job<Charge>): Effects<Charge> =>
+  (payment: store.ChargeRow, answer: store.ChargeEnding, { input }: Job<Charge>): Effects<Charge> =>
   async tx => {
     const { id: paymentId, amountMinor, currency } = payment
     const { orderId, attempt } = input
@@ -135,14 +141,17 @@ async function refuseRefund(job: Job<Refund>, { sql }: PaymentDeps): Promise<Out
 }
 
 function askForRefund(
-  { id, paymentId, amountMinor, isNew }: store.RefundRow,
+  { id, paymentId, amountMinor, currency, isNew }: store.RefundRow,
   signal: AbortSignal,
   { provider, ask }: PaymentDeps,
-): Promise<Reply<RefundAnswer>> {
+): Promise<Reply<void>> {
   const key = refundKeyOf(id)
+  const charge = { key: chargeKeyOf(paymentId), reference: null }
   return ask(async callSignal => {
-    const known = isNew ? null : await provider.findRefund(key, callSignal)
-    return known ?? provider.refund({ key, chargeKey: chargeKeyOf(paymentId), amountMinor }, callSignal)
+    const known = isNew ? null : await provider.find(charge, callSignal)
+    if (known?.refunds.some(each => each.key === key && each.status === 'succeeded')) return
+    const answer = await provider.refund({ key, charge, amountMinor, currency }, callSignal)
+    if (answer.kind !== 'refunded') throw new Error(`the provider answered ${answer.kind} to a refund`)
   }, signal)
 }
 

@@ -1,6 +1,13 @@
 import type { Sql } from '../../db/client.ts'
 import { oneStatement } from '../../queues/batch.ts'
-import { type ChargeAnswer, type ChargeRequest, type Provider, ProviderRefusal } from './provider.ts'
+import {
+  BadSignature,
+  type ChargeAnswer,
+  type ChargeRequest,
+  type Provider,
+  ProviderRefusal,
+  type RefundView,
+} from './provider.ts'
 
 /** What the cards of the sandbox do; any other is declined as unknown. */
 const cards: Readonly<Record<string, { readonly declineCode: string | null; readonly answers: boolean }>> = {
@@ -16,18 +23,24 @@ const cardOf = ({ paymentMethod }: ChargeRequest) => cards[paymentMethod] ?? unk
 export function createSandbox(sql: Sql): Provider {
   const take = oneStatement((requests: readonly ChargeRequest[]) => takeCharges(sql, requests))
   return {
+    name: 'sandbox',
+    severalCaptures: true,
+    takes: () => true,
     async charge(request, signal) {
+      if (request.capture === 'manual') throw new ProviderRefusal('the sandbox takes money at once only')
       const charged = await take(request)
       if (charged === null) throw new ProviderRefusal(`key ${request.key} was used for another charge`)
-      return cardOf(request).answers ? toAnswer(charged) : silence(signal)
+      return cardOf(request).answers ? toAnswer(request.key, charged) : silence(signal)
     },
-    async findCharge(key) {
-      const [row] = await sql<{ declineCode: string | null }[]>`
-      select decline_code as "declineCode" from payments.sandbox_charges where key = ${key}`
-      return row ? toAnswer(row) : null
+    async capture({ charge }) {
+      throw new ProviderRefusal(`nothing of charge ${charge.key} is set aside`)
+    },
+    async void({ charge }) {
+      throw new ProviderRefusal(`nothing of charge ${charge.key} is set aside`)
     },
 
-    async refund({ key, chargeKey, amountMinor }) {
+    async refund({ key, charge, amountMinor }) {
+      const chargeKey = charge.key
       const [row] = await sql`
       with charge as (
         select key, amount_minor from payments.sandbox_charges
@@ -44,12 +57,30 @@ export function createSandbox(sql: Sql): Provider {
       returning key`
       if (!row)
         throw new ProviderRefusal(`charge ${chargeKey} cannot be refunded by ${amountMinor} under key ${key}`)
-      return { kind: 'refunded' }
+      return { kind: 'refunded', reference: key }
     },
 
-    async findRefund(key) {
-      const rows = await sql`select from payments.sandbox_refunds where key = ${key}`
-      return rows.count > 0 ? { kind: 'refunded' } : null
+    async find({ key }) {
+      const [row] = await sql<(Charged & { amountMinor: number; refunds: RefundView[] })[]>`
+        select decline_code as "declineCode", amount_minor as "amountMinor", (
+          select coalesce(jsonb_agg(jsonb_build_object(
+            'key', r.key, 'reference', r.key, 'amountMinor', r.amount_minor, 'status', 'succeeded') order by r.key), '[]')
+          from payments.sandbox_refunds r where r.charge_key = c.key) as refunds
+        from payments.sandbox_charges c where key = ${key}`
+      if (!row) return null
+      const takenMinor = row.declineCode === null ? row.amountMinor : 0
+      return {
+        answer: toAnswer(key, row),
+        authorizedMinor: takenMinor,
+        capturedMinor: takenMinor,
+        captures: takenMinor > 0 ? [{ key, amountMinor: takenMinor }] : [],
+        refunds: row.refunds,
+        disputes: [],
+      }
+    },
+
+    async readEvent() {
+      throw new BadSignature('the sandbox sends no webhooks')
     },
   }
 }
@@ -77,8 +108,8 @@ async function takeCharges(
   return requests.map(({ key }) => byKey.get(key) ?? null)
 }
 
-const toAnswer = ({ declineCode }: Charged): ChargeAnswer =>
-  declineCode === null ? { kind: 'captured' } : { kind: 'declined', declineCode }
+const toAnswer = (reference: string, { declineCode }: Charged): ChargeAnswer =>
+  declineCode === null ? { kind: 'captured', reference } : { kind: 'declined', reference, declineCode }
 
 /** Never answers; ends when the caller gives up. */
 const silence = (signal: AbortSignal): Promise<never> =>

@@ -67,9 +67,11 @@ async function loadCharge(sql: Sql, { id, orderId, attempt }: NewPayment): Promi
   return { ...row, isNew: false }
 }
 
+export type ChargeEnding = Extract<ChargeAnswer, { readonly kind: 'captured' | 'declined' }>
+
 /** Settles charges and posts what was captured. Answers false for a charge that was settled before: then nothing changed. */
 export const settleCharge = oneStatementPerTransaction(
-  async (tx, charges: readonly { readonly paymentId: string; readonly answer: ChargeAnswer }[]) => {
+  async (tx, charges: readonly { readonly paymentId: string; readonly answer: ChargeEnding }[]) => {
     const rows = await tx<{ id: string }[]>`
       with settled as (
         update payments.payments p
@@ -92,7 +94,7 @@ export const settleCharge = oneStatementPerTransaction(
   },
 )
 
-const toEnding = ({ paymentId, answer }: { paymentId: string; answer: ChargeAnswer }) => ({
+const toEnding = ({ paymentId, answer }: { paymentId: string; answer: ChargeEnding }) => ({
   paymentId,
   status: answer.kind,
   declineCode: answer.kind === 'declined' ? answer.declineCode : null,
@@ -119,6 +121,7 @@ export interface RefundRow {
   readonly id: string
   readonly paymentId: string
   readonly amountMinor: number
+  readonly currency: string
   readonly status: 'pending' | 'succeeded'
   readonly inquiries: number
   /** False if an earlier run, or an earlier command for the same refund, may have called the provider. */
@@ -149,7 +152,8 @@ export async function findRefund(sql: Sql, paymentId: string, requestId: string)
 }
 
 const refundColumns = (sql: Sql) => sql`
-  id, payment_id as "paymentId", amount_minor as "amountMinor", status, inquiries`
+  id, payment_id as "paymentId", amount_minor as "amountMinor", status, inquiries,
+  (select currency from payments.payments p where p.id = payment_id) as currency`
 
 export async function paymentExists(sql: Sql, paymentId: string): Promise<boolean> {
   const rows = await sql`select from payments.payments where id = ${paymentId}`
