@@ -65,10 +65,31 @@ const damage: Record<string, Damage | Damage[]> = {
     await sql`update catalog.reservations set state = 'held' where order_id = ${paid}`
     return `order ${paid}`
   },
-  totals: async (sql, { declined }) => {
-    await sql`update orders.lines set quantity = 3, total_minor = 3 * unit_price_minor where order_id = ${declined}`
-    return `order ${declined}`
-  },
+  totals: [
+    async (sql, { declined }) => {
+      await sql`update orders.lines set quantity = 3, total_minor = 3 * unit_price_minor where order_id = ${declined}`
+      return `order ${declined}`
+    },
+    async (sql, { paid }) => {
+      await sql`update orders.orders set tax_minor = 1, prices_include_tax = true where id = ${paid}`
+      return `order ${paid}`
+    },
+    async (sql, { paid }) => {
+      await sql`update orders.orders set split = '[{"account": "sales", "amountMinor": 699}]' where id = ${paid}`
+      return `order ${paid}`
+    },
+  ],
+  discounts: [
+    async sql => {
+      await sql`insert into orders.discounts (id, code, rate_ppm, starts_at, uses, created_at)
+        values (${uuidv7()}, 'NOBODY', 100000, now(), 1, now())`
+      return 'discount NOBODY'
+    },
+    async (sql, { paid }) => {
+      await sql`update orders.orders set discount_code = 'NONE' where id = ${paid}`
+      return `order ${paid}`
+    },
+  ],
   history: async (sql, { cancelled }) => {
     await sql`delete from orders.history where order_id = ${cancelled} and seq = 2`
     return `order ${cancelled}`
