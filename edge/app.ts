@@ -18,6 +18,7 @@ import { createMount } from './mount.ts'
 import type { Operation } from './operation.ts'
 import { createOutcomes } from './outcomes.ts'
 import { mountAccounts } from './routes/accounts.ts'
+import { mountBreakers } from './routes/breakers.ts'
 import { mountCatalog } from './routes/catalog.ts'
 import { mountCommandReads } from './routes/commands.ts'
 import { mountDocumentation } from './routes/documentation.ts'
@@ -97,6 +98,7 @@ export function createApp({ settings, sql, enqueuer, upstreams, log, newId, nowM
   mountLedger(mount, createUpstream(upstreams.payments, rules))
   mountMedia(mount, createUpstream(upstreams.media, rules), settings.UPLOAD_MAX_BYTES)
   mountOps(mount, { sql, nowMs })
+  mountBreakers(mount, { sql, log, bodyMaxBytes: settings.BODY_MAX_BYTES })
   mountDocumentation(mount, { operations, publicUrl })
 
   return {

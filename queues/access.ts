@@ -10,6 +10,7 @@ export const scopes = [
   'media:write',
   'ops:read',
   'ops:retry',
+  'ops:edit',
 ] as const
 export type Scope = (typeof scopes)[number]
 
@@ -27,7 +28,7 @@ const merchant = [...customer, 'catalog:write'] as const
 export const roles = {
   customer,
   merchant,
-  operator: [...merchant, 'accounts:write', 'ops:read', 'ops:retry'],
+  operator: [...merchant, 'accounts:write', 'ops:read', 'ops:retry', 'ops:edit'],
 } as const satisfies Record<string, readonly Scope[]>
 export type Role = keyof typeof roles
 

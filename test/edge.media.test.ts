@@ -32,7 +32,11 @@ beforeAll(async () => {
     env: { ...process.env, MEDIA_DIR: join(dir, 'media') },
   })
   const routes = kernel.services.routesOf('media')
-  service = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: guarded(routes, secret, async () => []) })
+  service = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: guarded(routes, secret, { ailments: async () => [], breakers: () => [] }),
+  })
   enqueuer = createEnqueuer(kernel.redis, testLog)
   edge = await edgeTo(`http://127.0.0.1:${service.port}`)
   listener = listen(edge.edge.fetch, { HOST: '127.0.0.1', PORT: 0 })

@@ -37,7 +37,7 @@ beforeAll(async () => {
     .get('/.well-known/jwks.json', () => ({ keys: [publicJwk] }))
     .use(routesOf('catalog'))
     .use(routesOf('orders'))
-  const answer = guarded(routes, secret, async () => [])
+  const answer = guarded(routes, secret, { ailments: async () => [], breakers: () => [] })
   workers = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: answer })
   sku = `SKU-${uuidv7().toUpperCase()}`
   await kernel.run(createProduct, { sku, title: 'Mug', priceMinor: 100, currency: 'EUR', onHand: 1_000 })

@@ -3,11 +3,11 @@ import { runService } from '../runtime/run.ts'
 import { defineService } from '../runtime/service.ts'
 import { handlers } from './commands.ts'
 import { readConfig } from './config.ts'
-import { createMailer } from './mailer.ts'
+import { createMailer, smtp } from './mailer.ts'
 import { routes } from './routes.ts'
 
 export const notificationsService = defineService(notifications, deps => {
-  const mailer = createMailer(readConfig(deps.env))
+  const mailer = createMailer(readConfig(deps.env), deps.ask(smtp))
   return {
     handlers: handlers(deps, mailer),
     routes: routes(),

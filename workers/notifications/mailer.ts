@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleType } from 'cockatiel'
 import { createTransport } from 'nodemailer'
+import { type Ask, type AskOptions, NotSent } from '../runtime/ask.ts'
 import type { NotificationsConfig } from './config.ts'
 import { composeMessage, type Letter } from './message.ts'
 
@@ -14,12 +14,12 @@ export type Sent =
   /** It was handed over, and the answer never came. */
   | { readonly kind: 'unknown'; readonly cause: unknown }
   /** The server failed several times in a row and is left alone for a while: not called. */
-  | { readonly kind: 'resting' }
+  | { readonly kind: 'resting'; readonly restMs: number }
 
 export interface Mailer {
   readonly send: (letter: Letter, signal: AbortSignal) => Promise<Sent>
-  /** True while the server is left alone. */
-  readonly resting: () => boolean
+  /** How long the server is still left alone, in milliseconds; 0 if it is not. */
+  readonly restsMs: () => number
   readonly close: () => void
 }
 
@@ -29,19 +29,14 @@ const timeouts = {
   greetingTimeout: 5_000,
   socketTimeout: 10_000,
 }
+/** A letter takes several turns; a server that needs longer than all of the above together has fallen silent. */
+const timeoutMs = 25_000
 const failuresInARow = 5
-export const restMs = 5_000
 
-/** The server itself did not work, whatever the letter. */
-class ServerTrouble extends Error {
-  readonly sent: Sent
-  constructor(sent: Sent) {
-    super('the mail server does not work')
-    this.sent = sent
-  }
-}
+/** How the mail server is called: five failures in a row, and it is left alone for a while. */
+export const smtp: AskOptions = { name: 'notifications.smtp', timeoutMs, failuresInARow }
 
-export function createMailer({ smtpUrl, connections, from }: NotificationsConfig): Mailer {
+export function createMailer({ smtpUrl, connections, from }: NotificationsConfig, ask: Ask): Mailer {
   const transport = createTransport({
     url: smtpUrl,
     pool: true,
@@ -58,43 +53,51 @@ export function createMailer({ smtpUrl, connections, from }: NotificationsConfig
       mail.message.createReadStream = () => raw as ReturnType<typeof mail.message.createReadStream>
     done()
   })
-  const breaker = circuitBreaker(handleType(ServerTrouble), {
-    halfOpenAfter: restMs,
-    breaker: new ConsecutiveBreaker(failuresInARow),
-  })
-  // The breaker itself stays open until it is called, so it cannot be asked.
   let restsUntil = 0
-  breaker.onBreak(() => {
-    restsUntil = performance.now() + restMs
-  })
 
-  /** Throws ServerTrouble for the breaker to count. */
-  async function attempt(letter: Letter, signal: AbortSignal): Promise<Sent> {
-    const raw = Readable.from([composeMessage(letter, from)], { objectMode: false })
+  /** Throws what the server itself is to blame for, so that it counts. */
+  async function attempt(letter: Letter, raw: Readable, signal: AbortSignal): Promise<Sent> {
     try {
       const envelope = { from: from.address, to: letter.to.address }
       await transport.sendMail({ envelope, raw, signal })
       return { kind: 'sent' }
     } catch (error) {
       const sent = classify(error, raw.readableDidRead)
-      if (!signal.aborted && isServerTrouble(sent)) throw new ServerTrouble(sent)
-      return sent
+      if (!isServerTrouble(sent)) return sent
+      throw sent.kind === 'unsent' ? new NotSent('the mail server does not work', { cause: error }) : error
     }
   }
 
   return {
     send: async (letter, signal) => {
+      const raw = Readable.from([composeMessage(letter, from)], { objectMode: false })
       try {
-        return await breaker.execute(() => attempt(letter, signal))
+        const reply = await ask(inTime => attempt(letter, raw, inTime), signal)
+        switch (reply.kind) {
+          case 'answer':
+            return reply.answer
+          case 'unknown':
+            return cutOff(raw, reply.cause)
+          case 'not_sent':
+            if (reply.cause !== null) return { kind: 'unsent', cause: reply.cause.cause }
+            restsUntil = performance.now() + reply.restMs
+            return { kind: 'resting', restMs: reply.restMs }
+        }
       } catch (error) {
-        if (error instanceof ServerTrouble) return error.sent
-        if (error instanceof BrokenCircuitError) return { kind: 'resting' }
+        if (signal.aborted) return cutOff(raw, error)
         throw error
       }
     },
-    resting: () => performance.now() < restsUntil,
+    restsMs: () => Math.max(0, restsUntil - performance.now()),
     close: () => transport.close(),
   }
+}
+
+/** Nobody waits for it any more: a letter that was not read yet must not be read from now on. */
+function cutOff(raw: Readable, cause: unknown): Sent {
+  if (raw.readableDidRead) return { kind: 'unknown', cause }
+  raw.destroy()
+  return { kind: 'unsent', cause }
 }
 
 interface SmtpError {

@@ -1,12 +1,5 @@
-import {
-  BrokenCircuitError,
-  circuitBreaker,
-  handleWhen,
-  SamplingBreaker,
-  TimeoutStrategy,
-  timeout,
-  wrap,
-} from 'cockatiel'
+import { CircuitState, circuitBreaker, handleWhen, TimeoutStrategy, timeout } from 'cockatiel'
+import { CallWindow } from './call-window.ts'
 
 /** The remote side says that the request itself is wrong: a bug of ours, which no repeat can mend. */
 export class RemoteRefusal extends Error {
@@ -22,45 +15,153 @@ export class NotSent extends Error {
 export type Reply<Answer> =
   | { readonly kind: 'answer'; readonly answer: Answer }
   /** It was sent, or may have been, and nothing came back: it may have had its effect. */
-  | { readonly kind: 'unknown'; readonly because: string }
-  /** It was not sent, because the remote side has been failing; worth a try after `restMs`. */
-  | { readonly kind: 'not_sent'; readonly restMs: number }
+  | { readonly kind: 'unknown'; readonly because: string; readonly cause: unknown }
+  /** It was not sent; worth a try after `restMs`. `cause` is null if the remote side is being left alone. */
+  | { readonly kind: 'not_sent'; readonly restMs: number; readonly cause: NotSent | null }
 
 export type Ask = <Answer>(
   call: (signal: AbortSignal) => Promise<Answer>,
   signal: AbortSignal,
 ) => Promise<Reply<Answer>>
 
-/** How long the remote side is left alone once half of its calls failed. */
-const restMs = 5_000
-/** Judged over this window, and only above one call per second. */
-const breakerWindowMs = 20_000
-
 export interface AskOptions {
   /** Who is called, `<service>.<port>` such as `payments.simulator`: operators see its state under this name. */
   readonly name: string
   /** How long one call may take. */
   readonly timeoutMs: number
+  /** This many failures one after the other are enough to leave it alone; without it, only their share counts. */
+  readonly failuresInARow?: number
 }
 
+/** The states of cockatiel's CircuitState, by number. `half_open`: one call tries whether it works again. */
+const states = ['closed', 'open', 'half_open', 'isolated'] as const
+export type BreakerState = (typeof states)[number]
+
+/** What a remote side looks like from this process. */
+export interface BreakerView {
+  readonly name: string
+  readonly state: BreakerState
+  readonly since: Date
+  /** Over the last `windowMs`. */
+  readonly calls: number
+  readonly failures: number
+  readonly windowMs: number
+  readonly lastFailure: { readonly reason: string; readonly at: Date } | null
+  /** When the next call may go out, if it is open. */
+  readonly nextTryAt: Date | null
+  /** Why it is isolated, in the words of whoever did it. */
+  readonly because: string | null
+}
+
+/** Something remote: how it is called, and how an operator sees and switches its breaker. */
+export interface Remote {
+  readonly ask: Ask
+  readonly view: () => BreakerView
+  /** No call goes out until `close`. */
+  readonly isolate: (because: string) => void
+  /** Calls go out again, and what failed before is forgotten. */
+  readonly close: () => void
+}
+
+export interface RemoteDeps {
+  readonly nowMs: () => number
+  readonly onChange: (view: BreakerView) => void
+}
+
+/** How long the remote side is left alone before one call tries again. */
+const restMs = 5_000
+const windowMs = 20_000
+/** One call a second: fewer say nothing by their share. */
+const callsMin = 20
+
 /** The one way to call anything remote: within `timeoutMs`, and not at all while it keeps failing. */
-export function createAsk({ timeoutMs }: AskOptions): Ask {
+export const createAsk = (options: AskOptions): Ask =>
+  createRemote(options, { nowMs: Date.now, onChange: () => {} }).ask
+
+export function createRemote(
+  { name, timeoutMs, failuresInARow = Number.POSITIVE_INFINITY }: AskOptions,
+  { nowMs, onChange }: RemoteDeps,
+): Remote {
+  const window = new CallWindow({ windowMs, callsMin, failuresInARow }, nowMs)
   const breaker = circuitBreaker(
-    handleWhen(error => !(error instanceof RemoteRefusal)),
-    {
-      halfOpenAfter: restMs,
-      breaker: new SamplingBreaker({ threshold: 0.5, duration: breakerWindowMs, minimumRps: 1 }),
-    },
+    handleWhen(error => isFailure(error, breaker.state)),
+    { halfOpenAfter: restMs, breaker: window },
   )
-  const policy = wrap(breaker, timeout(timeoutMs, TimeoutStrategy.Aggressive))
-  return async (call, signal) => {
-    try {
-      return { kind: 'answer', answer: await policy.execute(context => call(context.signal), signal) }
-    } catch (error) {
-      signal.throwIfAborted()
-      if (error instanceof RemoteRefusal) throw error
-      if (error instanceof BrokenCircuitError || error instanceof NotSent) return { kind: 'not_sent', restMs }
-      return { kind: 'unknown', because: error instanceof Error ? error.message : String(error) }
+  const inTime = timeout(timeoutMs, TimeoutStrategy.Aggressive)
+  let sinceMs = nowMs()
+  let lastFailure: BreakerView['lastFailure'] = null
+  let isolation: { readonly because: string; readonly end: () => void } | null = null
+
+  const view = (): BreakerView => {
+    const state = states[breaker.state]
+    return {
+      name,
+      state,
+      since: new Date(sinceMs),
+      ...window.counts(),
+      windowMs,
+      lastFailure,
+      nextTryAt: state === 'open' ? new Date(sinceMs + restMs) : null,
+      because: isolation?.because ?? null,
     }
   }
+  let isClosing = false
+  breaker.onStateChange(() => {
+    if (isClosing && breaker.state !== CircuitState.Closed) return
+    sinceMs = nowMs()
+    onChange(view())
+  })
+  breaker.onFailure(({ handled, reason }) => {
+    if (handled && 'error' in reason) lastFailure = { reason: messageOf(reason.error), at: new Date(nowMs()) }
+  })
+
+  return {
+    view,
+    ask: async (call, signal) => {
+      let wasCalled = false
+      const inTimeOnce = async () => {
+        wasCalled = true
+        try {
+          return await inTime.execute(context => call(context.signal), signal)
+        } catch (error) {
+          if (signal.aborted) throw new Interrupted('the caller waits no longer')
+          if (error instanceof RemoteRefusal) window.success(breaker.state) // it works, and says no
+          throw error
+        }
+      }
+      try {
+        return { kind: 'answer', answer: await breaker.execute(inTimeOnce, signal) }
+      } catch (error) {
+        signal.throwIfAborted()
+        if (error instanceof RemoteRefusal) throw error
+        if (!wasCalled) return { kind: 'not_sent', restMs, cause: null }
+        if (error instanceof NotSent) return { kind: 'not_sent', restMs, cause: error }
+        return { kind: 'unknown', because: messageOf(error), cause: error }
+      }
+    },
+    isolate: because => {
+      const end = isolation?.end ?? breaker.isolate().dispose
+      isolation = { because, end }
+    },
+    close: () => {
+      window.clear()
+      if (breaker.state === CircuitState.Closed) return
+      isClosing = true
+      const end = isolation?.end ?? breaker.isolate().dispose // isolated for a moment: what is under way changes nothing
+      isolation = null
+      end()
+      isClosing = false
+    },
+  }
 }
+
+/** The caller was stopped while it waited: that says nothing about the other side. */
+class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
+
+/** A try that was stopped has not shown that it works again. */
+const isFailure = (error: unknown, state: CircuitState): boolean =>
+  !(error instanceof RemoteRefusal) && (!(error instanceof Interrupted) || state === CircuitState.HalfOpen)
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

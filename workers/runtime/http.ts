@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { type AnyElysia, Elysia } from 'elysia'
 import type { Logger } from 'pino'
 import { closed, Id } from '../../queues/schemas.ts'
+import type { BreakerView } from './ask.ts'
 
 /** Who reads, as the edge has authenticated them. Every query carries it as its owner predicate. */
 export const ActorHeaders = Type.Object({ 'x-waybill-actor': Id })
@@ -24,15 +25,24 @@ export const withErrors = (routes: AnyElysia, log: Logger): AnyElysia =>
     })
     .use(routes)
 
+export interface Health {
+  /** Why the process may not be sent requests; none if it may. */
+  readonly ailments: () => Promise<readonly string[]>
+  /** Shown beside it: a remote side that is away is no reason to stop sending requests. */
+  readonly breakers: () => readonly BreakerView[]
+}
+
+const toState = ({ name, state }: BreakerView) => ({ name, state })
+
 /** For a service on a port of its own: health for the platform, everything else only for those who know the secret. */
-export function guarded(routes: AnyElysia, internalSecret: string, ready: () => Promise<readonly string[]>) {
+export function guarded(routes: AnyElysia, internalSecret: string, { ailments, breakers }: Health) {
   return async (request: Request): Promise<Response> => {
     const { pathname } = new URL(request.url)
     if (pathname === '/livez') return Response.json({ ok: true })
     if (pathname === '/readyz') {
-      const reasons = await ready()
+      const reasons = await ailments()
       return Response.json(
-        { ready: reasons.length === 0, reasons },
+        { ready: reasons.length === 0, reasons, breakers: breakers().map(toState) },
         { status: reasons.length === 0 ? 200 : 503 },
       )
     }

@@ -39,7 +39,10 @@ async function serve(module: ServiceModule): Promise<void> {
   const server = Bun.serve({
     port: settings.PORT,
     hostname: settings.HOST,
-    fetch: guarded(services.routesOf(module.contract.name), settings.INTERNAL_SECRET, ailments),
+    fetch: guarded(services.routesOf(module.contract.name), settings.INTERNAL_SECRET, {
+      ailments,
+      breakers: services.breakers,
+    }),
   })
   log.info({ service: module.contract.name, port: server.port }, 'ready')
 

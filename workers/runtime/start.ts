@@ -10,8 +10,10 @@ import type { RedisSettings } from '../../queues/redis.ts'
 import type { Env } from '../../queues/settings.ts'
 import { startSweeper } from '../../queues/sweep.ts'
 import { createTurns, type Turns } from '../../queues/turns.ts'
-import { createAsk } from './ask.ts'
+import type { BreakerView } from './ask.ts'
 import { withErrors } from './http.ts'
+import { createRemotes, type Remotes } from './remotes.ts'
+import { startReporting } from './report.ts'
 import type { ServiceDeps, ServiceModule } from './service.ts'
 
 export interface StartOptions {
@@ -29,6 +31,8 @@ export interface RunningServices {
   readonly running: () => number
   /** Throws if Postgres does not answer. */
   readonly ping: () => Promise<void>
+  /** The remote sides that this process calls. */
+  readonly breakers: () => readonly BreakerView[]
   /** Takes no more work, finishes or releases what runs, and closes every connection. */
   readonly stop: (graceMs: number) => Promise<void>
 }
@@ -42,10 +46,21 @@ export async function startServices(
   options: StartOptions,
 ): Promise<RunningServices> {
   const workerName = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
-  const shared = { ...options, workerName, turns: createTurns() }
+  let tellSoon = () => {}
+  const remotes = createRemotes({ log: options.log, nowMs: Date.now, onChange: () => tellSoon() })
+  const shared = { ...options, workerName, remotes, turns: createTurns() }
   const started = await Promise.all(modules.map(module => startService(module, shared)))
   const [{ deps }] = started as [(typeof started)[0]]
   const sweeper = startSweeper({ ...deps, enqueuer: options.enqueuer })
+  const services = started.map(({ name }) => name)
+  const reporting = startReporting({
+    sql: deps.sql,
+    log: options.log,
+    process: workerName,
+    services,
+    remotes,
+  })
+  tellSoon = reporting.soon
   return {
     routesOf: service => {
       const found = started.find(({ name }) => name === service)
@@ -56,7 +71,9 @@ export async function startServices(
     ping: async () => {
       await deps.sql`select 1`
     },
+    breakers: remotes.views,
     stop: async graceMs => {
+      await reporting.stop()
       await Promise.all([sweeper.stop(), ...started.map(({ stop }) => stop(graceMs))])
     },
   }
@@ -65,6 +82,7 @@ export async function startServices(
 interface ProcessOptions extends StartOptions {
   readonly workerName: string
   readonly turns: Turns
+  readonly remotes: Remotes
 }
 
 async function startService(module: ServiceModule, options: ProcessOptions) {
@@ -83,7 +101,7 @@ async function startService(module: ServiceModule, options: ProcessOptions) {
     newId: () => uuidv7(),
     now: () => new Date(),
     enqueue: options.enqueuer.add,
-    ask: createAsk,
+    ask: asked => options.remotes.open(asked).ask,
   }
   const { handlers, routes, ready, close } = module.create(deps)
   await ready?.()
