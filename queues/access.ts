@@ -6,6 +6,8 @@ export const scopes = [
   'orders:read',
   'orders:write',
   'payments:read',
+  'shipping:read',
+  'shipping:write',
   'media:read',
   'media:write',
   'ops:read',
@@ -19,10 +21,11 @@ const customer = [
   'orders:read',
   'orders:write',
   'payments:read',
+  'shipping:read',
   'media:read',
   'media:write',
 ] as const
-const merchant = [...customer, 'catalog:write'] as const
+const merchant = [...customer, 'catalog:write', 'shipping:write'] as const
 
 /** The scopes that each role is given when its token is signed. */
 export const roles = {

@@ -88,7 +88,7 @@ test('docs/operating names every setting, and no other', () => {
   )
   const configs = ['edge', 'workers/runtime', 'workers/accounts', 'workers/media', 'workers/notifications']
   const read = new Set(
-    [...configs, 'workers/payments'].flatMap(folder =>
+    [...configs, 'workers/payments', 'workers/shipping'].flatMap(folder =>
       [...readFileSync(join(root, folder, 'config.ts'), 'utf8').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(
         ([, name]) => name,
       ),

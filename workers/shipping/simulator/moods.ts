@@ -1,0 +1,87 @@
+export type Call = 'rates' | 'label' | 'find' | 'cancel' | 'track'
+export type Behaviour = 'slow' | 'silent_before' | 'silent_after' | 'error_before' | 'error_after'
+
+/** What a destination brings about, by its postal code. Of a label, the first call alone goes wrong. */
+const byPostalCode: Readonly<Record<string, Partial<Record<Call, Behaviour | 'nowhere' | 'no_address'>>>> = {
+  'SIM-SLOW': { rates: 'slow', label: 'slow' },
+  'SIM-SILENT': { rates: 'silent_before' },
+  'SIM-ERROR': { rates: 'error_before' },
+  'SIM-NOWHERE': { rates: 'nowhere' },
+  'SIM-UNKNOWN': { rates: 'no_address', label: 'no_address' },
+  'SIM-REFUSED': { label: 'no_address' },
+  'SIM-LABEL-SILENT': { label: 'silent_before' },
+  'SIM-LABEL-SILENT-AFTER': { label: 'silent_after' },
+  'SIM-LABEL-ERROR': { label: 'error_before' },
+  'SIM-LABEL-ERROR-AFTER': { label: 'error_after' },
+}
+
+/** Whether a call is answered, and when. */
+export function createMoods({
+  slowMs = 1_000,
+  silentMs = 30_000,
+}: {
+  readonly slowMs?: number
+  readonly silentMs?: number
+}) {
+  const asked = new Map<Call, Behaviour[]>()
+  const seen = new Set<string>()
+
+  const moodOf = (call: Call, postalCode: string, key: string | null) => {
+    const told = asked.get(call)?.shift()
+    if (told) return told
+    const mood = byPostalCode[postalCode]?.[call]
+    if (key === null || mood === 'no_address') return mood
+    if (seen.has(key)) return undefined
+    seen.add(key)
+    return mood
+  }
+  return {
+    /** The next calls of this kind go wrong in this way, whoever makes them. */
+    next: ({
+      call,
+      behaviour,
+      times = 1,
+    }: {
+      call: Call
+      behaviour: Behaviour
+      times?: number
+    }): Response => {
+      asked.set(call, [...(asked.get(call) ?? []), ...Array<Behaviour>(times).fill(behaviour)])
+      return Response.json({})
+    },
+    carryOut: async (
+      call: Call,
+      postalCode: string,
+      key: string | null,
+      act: () => Response,
+    ): Promise<Response> => {
+      const mood = moodOf(call, postalCode, key)
+      switch (mood) {
+        case undefined:
+          return act()
+        case 'slow':
+          await Bun.sleep(slowMs)
+          return act()
+        case 'silent_before':
+          return await silence(silentMs)
+        case 'silent_after':
+          act()
+          return await silence(silentMs)
+        case 'error_before':
+          return Response.json({}, { status: 503 })
+        case 'error_after':
+          act()
+          return Response.json({}, { status: 503 })
+        case 'nowhere':
+          return Response.json({ rates: [] })
+        case 'no_address':
+          return Response.json({ message: 'There is no such postal code.' }, { status: 422 })
+      }
+    },
+  }
+}
+
+async function silence(ms: number): Promise<Response> {
+  await Bun.sleep(ms)
+  return Response.json({}, { status: 504 })
+}
