@@ -5,6 +5,7 @@ import type { PricePage, Product, ProductFilter, ProductPage } from '../queues/c
 import type { Conversion, Upload } from '../queues/media.ts'
 import type { Order, OrderPage, Quote } from '../queues/orders.ts'
 import type { Payment, PaymentPage, Reconciliation, TransferPage, TrialBalance } from '../queues/payments.ts'
+import type { Store, StoreFilter, StorePage } from '../queues/stores.ts'
 import { ApiProblem, jsonOf, problemOf, type Send } from './transport.ts'
 
 export interface PageOptions {
@@ -44,6 +45,8 @@ export function readsOf(send: Send) {
       /** Every price that the product had, newest first. */
       listPrices: (id: string, page?: PageOptions) =>
         get<Static<typeof PricePage>>(`/v1/products/${segment(id)}/prices`, page),
+      listStores: (filter?: PageOptions & StoreFilter) => get<Static<typeof StorePage>>('/v1/stores', filter),
+      getStore: (id: string) => get<Store>(`/v1/stores/${segment(id)}`),
     },
     orders: {
       list: (page?: PageOptions) => get<Static<typeof OrderPage>>('/v1/orders', page),

@@ -125,6 +125,37 @@ const damage: Record<string, Damage | Damage[]> = {
     await sql`update catalog.products set price_minor = price_minor + 1 where sku = ${sku}`
     return `SKU ${sku}`
   },
+  stores: [
+    async sql => {
+      const rate = { country: 'DE', taxClass: 'standard', ratePpm: 1, name: 'VAT' }
+      await sql`update catalog.stores set taxes = ${sql.json([rate, { ...rate, ratePpm: 2 }])}`
+      return 'store 00000000-0000-7000-8000-000000000001'
+    },
+    async (sql, { sku }) => {
+      const storeId = uuidv7()
+      await sql`insert into catalog.stores (id, kind, name, capture, created_at)
+        values (${storeId}, 'shop', 'Another', 'automatic', now())`
+      await sql`insert into catalog.product_categories (product_id, category, store_id)
+        select id, 'Tea', ${storeId} from catalog.products where sku = ${sku}`
+      return `SKU ${sku}`
+    },
+  ],
+  variants: [
+    async (sql, { sku }) => {
+      await sql`update catalog.products set variants = 1 where sku = ${sku}`
+      return `SKU ${sku}`
+    },
+    async (sql, { sku }) => {
+      const variant = await addVariant(sql, sku)
+      await sql`update catalog.products set tax_class = 'zero' where sku = ${variant}`
+      return `SKU ${variant}`
+    },
+    async (sql, { sku }) => {
+      const variant = await addVariant(sql, sku)
+      await sql`update catalog.products set title = title || '!' where sku = ${sku}`
+      return `SKU ${variant}`
+    },
+  ],
   ledger: [
     async (sql, { payment }) => {
       await sql`delete from payments.transfers where source_id = ${payment}`
@@ -158,6 +189,21 @@ const damage: Record<string, Damage | Damage[]> = {
       values (${id}, 'media.convert', '{}', ${id}, '', now() - interval '6 minutes')`
     return `command ${id}`
   },
+}
+
+async function addVariant(sql: Sql, sku: string): Promise<string> {
+  await sql`update catalog.products set variants = 1 where sku = ${sku}`
+  const [variant] = await sql`
+    with variant as (
+      insert into catalog.products (id, sku, title, price_minor, currency, created_at, parent_id, options)
+      select ${uuidv7()}, sku || '-M', title || ' (M)', 1, currency, now(), id, '{"size": "M"}'
+      from catalog.products where sku = ${sku} returning *
+    ), price as (
+      insert into catalog.prices (product_id, version, price_minor, currency, since)
+      select id, 1, price_minor, currency, now() from variant
+    ), stock as (insert into catalog.stock (sku, on_hand) select sku, 1 from variant)
+    select sku from variant`
+  return String(variant?.sku)
 }
 
 test('each notices what breaks it, by its name', async () => {

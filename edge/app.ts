@@ -28,6 +28,7 @@ import { mountMedia } from './routes/media.ts'
 import { mountOps } from './routes/ops.ts'
 import { mountOrders } from './routes/orders.ts'
 import { mountPayments } from './routes/payments.ts'
+import { mountStores } from './routes/stores.ts'
 import { createUpstream, type Target } from './upstream.ts'
 
 export type UpstreamName = 'accounts' | 'catalog' | 'orders' | 'payments' | 'shipping' | 'media'
@@ -93,6 +94,7 @@ export function createApp({ settings, sql, enqueuer, upstreams, log, newId, nowM
   mountCommandReads(mount, { sql, read, outcomes })
   mountAccounts(mount, accounts, settings.BODY_MAX_BYTES)
   mountCatalog(mount, createUpstream(upstreams.catalog, rules))
+  mountStores(mount, createUpstream(upstreams.catalog, rules))
   mountOrders(mount, createUpstream(upstreams.orders, rules))
   mountPayments(mount, createUpstream(upstreams.payments, rules))
   mountLedger(mount, createUpstream(upstreams.payments, rules))

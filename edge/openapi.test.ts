@@ -60,8 +60,10 @@ describe('/openapi.json', () => {
     expect(open.sort()).toEqual([
       'accounts.register',
       'catalog.get-product',
+      'catalog.get-store',
       'catalog.list-prices',
       'catalog.list-products',
+      'catalog.list-stores',
       'documentation.openapi',
       'documentation.problem',
       'documentation.problems',

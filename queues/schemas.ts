@@ -32,6 +32,10 @@ export const lineOfText = (maxLength: number, description: string) =>
     description: `${description} One line, kept as it is sent: blanks at its ends, control characters and bidirectional overrides are refused.`,
   })
 
+/** What somebody types to find something. */
+export const searchText = (description: string) =>
+  Type.String({ minLength: 1, maxLength: 100, pattern: '^[^\\u0000]*$', description })
+
 /** One of these strings. */
 export const oneOf = <const Values extends readonly string[]>(values: Values, description: string) =>
   Type.Unsafe<Values[number]>(

@@ -125,10 +125,8 @@ export const slowCatalog = ({ lockMs = catalog.lockMs }: Haste = {}) => {
 const unused = async (): Promise<never> => {
   throw new Error('no test asks for it')
 }
-const slowHandlers: Handlers<typeof catalog> = {
-  'catalog.create-product': unused,
-  'catalog.set-price': unused,
-  'catalog.set-categories': unused,
+const slowHandlers = {
+  ...Object.fromEntries(catalog.commands.map(({ name }) => [name, unused])),
   'catalog.set-stock': async ({ id, run, input: { productId, onHand } }) => {
     await Bun.sleep(onHand)
     return async tx => {
@@ -136,7 +134,7 @@ const slowHandlers: Handlers<typeof catalog> = {
       return done({ productId, onHand, reserved: 0, available: onHand })
     }
   },
-}
+} as Handlers<typeof catalog>
 
 /** The payments service on handlers that misbehave as they are told. */
 export const faultyPayments = ({ lockMs = payments.lockMs, attemptsMax, timeoutMs }: Haste = {}) => {

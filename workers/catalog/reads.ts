@@ -14,36 +14,63 @@ export async function listProducts(sql: Sql, search: ProductSearch): Promise<rea
 }
 
 /** The statement behind it, which must not depend on how many products there are. */
-export const selectProducts = (sql: Sql, { cursor, limit, ...filter }: ProductSearch) =>
-  sql<ProductRow[]>`
+export const selectProducts = (sql: Sql, { cursor, limit, ...filter }: ProductSearch) => {
+  const { list, order } = listed(sql, filter, cursor ?? lastId)
+  return sql<ProductRow[]>`
     with ${found(sql, filter)} page as (
-      select listed.id from ${listed(sql, filter)} listed
+      select listed.id from ${list} listed
       where true ${cursor === null ? sql`` : sql`and listed.id < ${cursor}`} ${narrowed(sql, filter)}
-      order by listed.id desc limit ${limit}
+      order by ${order} limit ${limit}
     )
     select ${columns(sql)}
     from page join catalog.products p on p.id = page.id join catalog.stock s on s.sku = p.sku
     order by page.id desc`
+}
 
 /**
- * All that `q` finds, by the index. Postgres cannot know how much that is: left to itself it reads the products one by
- * one until a page is full, which for a rare word is all of them.
+ * All that `q` finds, by the index, a product for its variants. Postgres cannot know how much that is: left to itself it
+ * reads the products one by one until a page is full, which for a rare word is all of them.
  */
 const found = (sql: Sql, { q }: ProductFilter) =>
   q === undefined
     ? sql``
     : sql`found as materialized (
-        select p.id from catalog.products p where p.search @@ (select catalog.search_query(${q}))
+        select distinct coalesce(p.parent_id, p.id) as id
+        from catalog.products p where p.search @@ (select catalog.search_query(${q}))
       ),`
 
-/** Where the page is cut from: in the order of ids already, unless it was searched for. */
-function listed(sql: Sql, { q, category }: ProductFilter) {
-  if (q !== undefined) return sql`found`
-  if (category === undefined) return sql`catalog.products`
-  return sql`(select product_id as id from catalog.product_categories where category = ${category})`
+const firstId = '00000000-0000-0000-0000-000000000000'
+const lastId = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+
+/**
+ * Where the page is cut from: in the order of ids already, unless it was searched for. What is of a store is a stretch
+ * of an index, and said to be: for an equal store, Postgres might read everything by id and leave out the others.
+ */
+function listed(sql: Sql, { q, category, storeId }: ProductFilter, before: string) {
+  const byId = sql`listed.id desc`
+  if (q !== undefined) return { list: sql`found`, order: byId }
+  if (storeId === undefined) {
+    const list =
+      category === undefined
+        ? sql`(select id from catalog.products where parent_id is null)`
+        : sql`(select product_id as id from catalog.product_categories where category = ${category})`
+    return { list, order: byId }
+  }
+  if (category === undefined)
+    return {
+      list: sql`(select store_id, id from catalog.products where parent_id is null
+        and (store_id, id) > (${storeId}, ${firstId}) and (store_id, id) < (${storeId}, ${before}))`,
+      order: sql`listed.store_id desc, listed.id desc`,
+    }
+  return {
+    list: sql`(select store_id, category, product_id as id from catalog.product_categories
+      where (store_id, category, product_id) > (${storeId}, ${category}, ${firstId})
+        and (store_id, category, product_id) < (${storeId}, ${category}, ${before}))`,
+    order: sql`listed.store_id desc, listed.category desc, listed.id desc`,
+  }
 }
 
-const narrowed = (sql: Sql, { q, category, sku }: ProductFilter) => sql`
+const narrowed = (sql: Sql, { q, category, sku, storeId }: ProductFilter) => sql`
   ${
     q === undefined || category === undefined
       ? sql``
@@ -51,7 +78,16 @@ const narrowed = (sql: Sql, { q, category, sku }: ProductFilter) => sql`
           select from catalog.product_categories c where c.product_id = listed.id and c.category = ${category}
         )`
   }
-  ${sku === undefined ? sql`` : sql`and listed.id = (select id from catalog.products where sku = ${sku})`}`
+  ${
+    q === undefined || storeId === undefined
+      ? sql``
+      : sql`and exists (select from catalog.products o where o.id = listed.id and o.store_id = ${storeId})`
+  }
+  ${
+    sku === undefined
+      ? sql``
+      : sql`and listed.id = (select coalesce(parent_id, id) from catalog.products where sku = ${sku})`
+  }`
 
 export async function readProduct(sql: Sql, id: string): Promise<Product | null> {
   const [row] = await sql<ProductRow[]>`
@@ -81,8 +117,13 @@ type ProductRow = Omit<Product, 'createdAt'> & { readonly createdAt: Date }
 type PriceRow = Omit<Price, 'since'> & { readonly since: Date }
 
 const columns = (sql: Sql) => sql`
-  p.id, p.sku, p.title, p.price_minor as "priceMinor", p.currency, s.on_hand - s.reserved as available,
+  p.id, p.sku, p.title, p.description, p.price_minor as "priceMinor", p.currency, s.on_hand - s.reserved as available,
+  p.weight_g as "weightG", p.tax_class as "taxClass", p.store_id as "storeId", p.parent_id as "variantOf", p.options,
   array(select c.category from catalog.product_categories c where c.product_id = p.id order by c.category) as categories,
+  case when p.variants = 0 then '[]' else (
+    select jsonb_agg(jsonb_build_object('id', v.id, 'sku', v.sku, 'options', v.options, 'priceMinor', v.price_minor,
+      'currency', v.currency, 'weightG', v.weight_g, 'available', vs.on_hand - vs.reserved) order by v.id)
+    from catalog.products v join catalog.stock vs on vs.sku = v.sku where v.parent_id = p.id) end as variants,
   p.created_at as "createdAt"`
 
 const toProduct = (row: ProductRow): Product => ({ ...row, createdAt: row.createdAt.toISOString() })

@@ -3,14 +3,17 @@ import { Elysia, t } from 'elysia'
 import type { Sql } from '../../db/client.ts'
 import { type Price, PricePage, Product, ProductFilter, ProductPage } from '../../queues/catalog.ts'
 import { Id } from '../../queues/schemas.ts'
+import { Store, StoreFilter, StorePage } from '../../queues/stores.ts'
 import { NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
 import { listPrices, listProducts, readProduct } from './reads.ts'
+import { listStores, readStore } from './store-reads.ts'
 
 const ProductQuery = Type.Object({ ...PageById.properties, ...ProductFilter.properties })
+const StoreQuery = Type.Object({ ...PageById.properties, ...StoreFilter.properties })
 const params = Type.Object({ id: Id })
 
-/** Products are for everybody to read. */
+/** Products and stores are for everybody to read. */
 export const routes = (sql: Sql) =>
   new Elysia()
     .get(
@@ -31,6 +34,16 @@ export const routes = (sql: Sql) =>
         return prices ? toPricePage(prices, limit) : status(404, notFound)
       },
       { params, query: PageByVersion, response: { 200: PricePage, 404: NotFound } },
+    )
+    .get(
+      '/stores',
+      async ({ query }) => toPage(await listStores(sql, { ...query, ...rangeOf(query) }), query),
+      { query: StoreQuery, response: { 200: StorePage } },
+    )
+    .get(
+      '/stores/:id',
+      async ({ params, status }) => (await readStore(sql, params.id)) ?? status(404, notFound),
+      { params, response: { 200: Store, 404: NotFound } },
     )
 
 const PageByVersion = Type.Object({
