@@ -24,6 +24,9 @@ export type Ask = <Answer>(
   signal: AbortSignal,
 ) => Promise<Reply<Answer>>
 
+/** Tells, beside, whether a call would not go out now: whoever has a choice calls somebody else. */
+export type RestingAsk = Ask & { readonly isResting: () => boolean }
+
 export interface AskOptions {
   /** Who is called, `<service>.<port>` such as `payments.simulator`: operators see its state under this name. */
   readonly name: string
@@ -55,7 +58,7 @@ export interface BreakerView {
 
 /** Something remote: how it is called, and how an operator sees and switches its breaker. */
 export interface Remote {
-  readonly ask: Ask
+  readonly ask: RestingAsk
   readonly view: () => BreakerView
   /** No call goes out until `close`. */
   readonly isolate: (because: string) => void
@@ -75,7 +78,7 @@ const windowMs = 20_000
 const callsMin = 20
 
 /** The one way to call anything remote: within `timeoutMs`, and not at all while it keeps failing. */
-export const createAsk = (options: AskOptions): Ask =>
+export const createAsk = (options: AskOptions): RestingAsk =>
   createRemote(options, { nowMs: Date.now, onChange: () => {} }).ask
 
 export function createRemote(
@@ -115,30 +118,34 @@ export function createRemote(
     if (handled && 'error' in reason) lastFailure = { reason: messageOf(reason.error), at: new Date(nowMs()) }
   })
 
+  const ask: Ask = async (call, signal) => {
+    let wasCalled = false
+    const inTimeOnce = async () => {
+      wasCalled = true
+      try {
+        return await inTime.execute(context => call(context.signal), signal)
+      } catch (error) {
+        if (signal.aborted) throw new Interrupted('the caller waits no longer')
+        if (error instanceof RemoteRefusal) window.success(breaker.state) // it works, and says no
+        throw error
+      }
+    }
+    try {
+      return { kind: 'answer', answer: await breaker.execute(inTimeOnce, signal) }
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof RemoteRefusal) throw error
+      if (!wasCalled) return { kind: 'not_sent', restMs, cause: null }
+      if (error instanceof NotSent) return { kind: 'not_sent', restMs, cause: error }
+      return { kind: 'unknown', because: messageOf(error), cause: error }
+    }
+  }
+  const isResting = () =>
+    breaker.state === CircuitState.Open ? nowMs() < sinceMs + restMs : breaker.state !== CircuitState.Closed
+
   return {
     view,
-    ask: async (call, signal) => {
-      let wasCalled = false
-      const inTimeOnce = async () => {
-        wasCalled = true
-        try {
-          return await inTime.execute(context => call(context.signal), signal)
-        } catch (error) {
-          if (signal.aborted) throw new Interrupted('the caller waits no longer')
-          if (error instanceof RemoteRefusal) window.success(breaker.state) // it works, and says no
-          throw error
-        }
-      }
-      try {
-        return { kind: 'answer', answer: await breaker.execute(inTimeOnce, signal) }
-      } catch (error) {
-        signal.throwIfAborted()
-        if (error instanceof RemoteRefusal) throw error
-        if (!wasCalled) return { kind: 'not_sent', restMs, cause: null }
-        if (error instanceof NotSent) return { kind: 'not_sent', restMs, cause: error }
-        return { kind: 'unknown', because: messageOf(error), cause: error }
-      }
-    },
+    ask: Object.assign(ask, { isResting }),
     isolate: because => {
       const end = isolation?.end ?? breaker.isolate().dispose
       isolation = { because, end }

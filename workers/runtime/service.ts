@@ -5,7 +5,7 @@ import type { Service } from '../../queues/command.ts'
 import type { Enqueued } from '../../queues/journal.ts'
 import type { Handler, Handlers } from '../../queues/outcome.ts'
 import type { Env } from '../../queues/settings.ts'
-import type { Ask, AskOptions } from './ask.ts'
+import type { AskOptions, RestingAsk } from './ask.ts'
 
 /** What every service is given; it makes the rest itself. */
 export interface ServiceDeps {
@@ -17,7 +17,7 @@ export interface ServiceDeps {
   readonly newId: () => string
   readonly now: () => Date
   /** Makes the one way to call a remote side: in time, and not while it keeps failing. Names are unique in a process. */
-  readonly ask: (options: AskOptions) => Ask
+  readonly ask: (options: AskOptions) => RestingAsk
   /** Tells the queue of commands that `record` wrote, after the commit. */
   readonly enqueue: (commands: readonly Enqueued[]) => void
 }
