@@ -9,10 +9,12 @@ import { measureMemory } from './memory.ts'
 import { type BenchName, help, type Options, readOptions } from './options.ts'
 import { measureOrders } from './orders.ts'
 import { toLine, toTable } from './report.ts'
+import { measureReservations } from './reservations.ts'
 
 const benches: Readonly<Record<BenchName, Bench>> = {
   jobs: measureJobs,
   accept: measureAccept,
+  reservations: measureReservations,
   orders: measureOrders,
   memory: measureMemory,
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const benchNames = ['jobs', 'accept', 'orders', 'memory'] as const
+export const benchNames = ['jobs', 'accept', 'reservations', 'orders', 'memory'] as const
 export type BenchName = (typeof benchNames)[number]
 
 export interface Options {
@@ -12,14 +12,15 @@ export interface Options {
   readonly help: boolean
 }
 
-export const help = `Usage: bun run bench [jobs] [accept] [orders] [memory] [--quick] [--repeats n] [--json file]
+export const help = `Usage: bun run bench [jobs] [accept] [reservations] [orders] [memory] [--quick] [--repeats n] [--json file]
 
-  jobs     jobs with one INSERT: through the kernel, and through bare BullMQ
-  accept   requests accepted over HTTP: Hono alone, with JWT, with queue.add, and the real edge
-  orders   orders placed to paid over HTTP, at 1, 16 and 64 customers, everything in one process
-  memory   memory of each process, and how soon it is ready
+  jobs          jobs with one INSERT: through the kernel, and through bare BullMQ
+  accept        requests accepted over HTTP: Hono alone, with JWT, with queue.add, and the real edge
+  reservations  pieces reserved in the catalog, one hot SKU and 1,000, beside single statements
+  orders        orders placed to paid over HTTP, at 1, 16 and 64 customers, everything in one process
+  memory        memory of each process, and how soon it is ready
 
-Without a name: all of them, in about 6 minutes. Brings its own Postgres and Redis (fsync on, appendonly yes) in a
+Without a name: all of them, in about 8 minutes. Brings its own Postgres and Redis (fsync on, appendonly yes) in a
 temporary folder. One JSON line per measurement on stdout, a table and what the goals say on stderr.
 
   --quick      a third of the time: enough to see that it works, not to quote

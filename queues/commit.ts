@@ -35,14 +35,14 @@ interface CommitDeps {
 }
 
 /** Commands in one transaction. More gain little, and each waits for all. */
-const sizeMax = 25
+export const sharedMax = 25
 
 export function createCommit(deps: CommitDeps): Commit {
   const perCommand = new Map<Command, (effecting: Effecting) => Promise<() => Settlement | null>>()
   const sharing = (command: Command) => {
     const shared = batch<Effecting, () => Settlement | null>(
       async group => (group.length === 1 ? [await only(group, deps)] : commitTogether(group, deps)),
-      { sizeMax, isOfOneItem: error => !isAway(error) },
+      { sizeMax: sharedMax, isOfOneItem: error => !isAway(error) },
     )
     perCommand.set(command, shared)
     return shared

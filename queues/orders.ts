@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { priceChanged } from './catalog.ts'
 import { command, event, service } from './command.ts'
 import { kitchenAccepted, shipmentRequested } from './fulfilment.ts'
+import { breakdown, extras, pricedLine, sums, unpriced } from './order-money.ts'
 import { captured, declined, PaymentMethod, refunded } from './payments.ts'
 import { retry } from './retry.ts'
 import {
@@ -24,13 +25,6 @@ const State = oneOf(orderStates, 'Where the order stands; `cancelled` and `expir
 export const paymentStates = ['none', 'captured', 'partially_refunded', 'refunded'] as const
 export type PaymentState = (typeof paymentStates)[number]
 
-const pricedLine = (when: string) => ({
-  sku: Sku,
-  title: Type.String({ description: `As it was when ${when}, like the price.` }),
-  quantity: Type.Integer({ minimum: 1, description: 'Pieces; lines with the same SKU are one.' }),
-  unitPriceMinor: AmountMinor,
-  totalMinor: AmountMinor,
-})
 const OrderLine = Type.Object(pricedLine('the order was placed'), closed)
 export const Order = Type.Object(
   {
@@ -38,8 +32,8 @@ export const Order = Type.Object(
     state: State,
     paymentStatus: oneOf(paymentStates, 'Where its money is.'),
     lines: Type.Array(OrderLine),
-    totalMinor: AmountMinor,
-    currency: Currency,
+    ...sums,
+    ...breakdown,
     placedAt: Instant,
     expiresAt: Instant,
     history: Type.Array(
@@ -57,14 +51,17 @@ export const Order = Type.Object(
   { ...closed, $id: 'Order' },
 )
 export type Order = Static<typeof Order>
-export const OrderSummary = Type.Omit(Order, ['lines', 'history'], { ...closed, $id: 'OrderSummary' })
+export const OrderSummary = Type.Omit(Order, ['lines', 'taxes', 'shipping', 'history'], {
+  ...closed,
+  $id: 'OrderSummary',
+})
 export type OrderSummary = Static<typeof OrderSummary>
 export const OrderPage = pageOf(OrderSummary)
 
 const quoteLine = pricedLine('the quote was made')
 const quoted = {
-  totalMinor: AmountMinor,
-  currency: Currency,
+  ...sums,
+  ...breakdown,
   priceVersion: Type.String({
     description: 'Stands for the unit prices that it was made of: equal prices, equal version.',
   }),
@@ -100,24 +97,11 @@ const Lines = Type.Array(Type.Object({ sku: Sku, quantity: Quantity }, closed), 
   maxItems: 100,
   description: 'Lines with the same SKU count together.',
 })
-const unpriced = {
-  unknown_product: {
-    status: 422,
-    title: 'A line names a product that is not sold here.',
-    detail: Type.Object({ skus: Type.Array(Sku) }, closed),
-  },
-  mixed_currencies: {
-    status: 422,
-    title: 'The products are priced in more than one currency.',
-    detail: Type.Object({ currencies: Type.Array(Currency) }, closed),
-  },
-  total_too_large: { status: 422, title: 'The total is more than an amount of money can hold.' },
-} as const
 
 export const quote = command('orders.quote', {
   summary: 'Say what lines cost, for an order at these prices within 15 minutes; nothing is reserved.',
   http: { method: 'POST', path: '/v1/quotes', scope: 'orders:write' },
-  input: Type.Object({ lines: Lines }, closed),
+  input: Type.Object({ lines: Lines, ...extras }, closed),
   output: Type.Object(
     {
       quoteId: Id,
@@ -148,11 +132,13 @@ export const place = command('orders.place', {
     Type.Object(
       {
         lines: Type.Optional(Lines),
+        ...extras,
         quote: Type.Optional(
           Type.String({
             minLength: 1,
             maxLength: 1_000,
-            description: 'Token of a quote: the order has its lines at its prices. Instead of `lines`.',
+            description:
+              'Token of a quote: the order has its lines at its prices, with its discount and shipping. Instead of `lines`.',
           }),
         ),
         paymentMethod: PaymentMethod,
@@ -175,6 +161,23 @@ export const place = command('orders.place', {
         closed,
       ),
     },
+    store_closed: {
+      status: 409,
+      title: 'The store takes no orders now.',
+      detail: Type.Object(
+        {
+          opensAt: Type.Union([Instant, Type.Null()], {
+            description: 'When it opens next; null if nobody knows.',
+          }),
+        },
+        closed,
+      ),
+    },
+    terms_in_quote: {
+      status: 422,
+      title: 'A quote has its discount and shipping in it: give these fields when you ask for the quote.',
+      detail: Type.Object({ fields: Type.Array(Type.String()) }, closed),
+    },
     quote_invalid: { status: 422, title: 'This is no quote of yours.' },
     quote_expired: { status: 410, title: 'The quote has expired: ask for a new one.' },
     quote_used: {
@@ -184,7 +187,7 @@ export const place = command('orders.place', {
     },
     price_changed: {
       status: 409,
-      title: 'A price has changed since the quote was made: ask for a new one.',
+      title: 'A price, a tax or the discount has changed since the quote was made: ask for a new one.',
       detail: Type.Object({ totalMinor: AmountMinor, currency: Currency }, closed), // of now
     },
   },

@@ -47,7 +47,21 @@ export function explain(refusal: RefusalsOf<typeof place>): string {
       return `now ${refusal.detail.totalMinor} ${refusal.detail.currency}`
     case 'quote_used':
       return refusal.detail.orderId
+    case 'several_stores':
+      return refusal.detail.storeIds.join()
+    case 'store_closed':
+      return refusal.detail.opensAt ?? 'closed'
+    case 'discount_not_applicable':
+      return refusal.detail.because
+    case 'rate_mismatch':
+      return refusal.detail.differs.join()
+    case 'terms_in_quote':
+      return refusal.detail.fields.join()
     case 'total_too_large':
+    case 'discount_unknown':
+    case 'discount_used_up':
+    case 'rate_invalid':
+    case 'rate_expired':
     case 'quote_invalid':
     case 'quote_expired':
       return refusal.title

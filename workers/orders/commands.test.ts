@@ -46,6 +46,7 @@ const newPlacing = (sku: string, actor: Actor) => ({
 })
 const steps = ({ history }: Order) => history.map(({ from, to, cause }) => [from, to, cause])
 const eventsOf = async (command: string) => (await kernel.story(command)).events.map(event => event.type)
+const untaxed = { title: 'Green tea', discountMinor: 0, taxMinor: 0, taxRatePpm: 0 }
 const placed = [null, 'pending_payment', 'orders.place']
 
 describe('orders.place', () => {
@@ -70,8 +71,8 @@ describe('orders.place', () => {
       currency: 'EUR',
     })
     expect(order.lines).toEqual([
-      { sku: tea.sku, title: 'Green tea', quantity: 3, unitPriceMinor: 350, totalMinor: 1_050 },
-      { sku: cup.sku, title: 'Green tea', quantity: 1, unitPriceMinor: 1_200, totalMinor: 1_200 },
+      { ...untaxed, sku: tea.sku, quantity: 3, unitPriceMinor: 350, totalMinor: 1_050 },
+      { ...untaxed, sku: cup.sku, quantity: 1, unitPriceMinor: 1_200, totalMinor: 1_200 },
     ])
     expect(steps(order)).toEqual([placed, ['pending_payment', 'paid', 'orders.confirm-payment']])
     expect(Date.parse(order.expiresAt) - Date.parse(order.placedAt)).toBe(15 * 60_000)

@@ -23,23 +23,15 @@ import {
   type Tx,
 } from '../../queues/outcome.ts'
 import { charge, refund } from '../../queues/payments.ts'
-import {
-  expiryOf,
-  extendedExpiryOf,
-  honour,
-  type Priced,
-  place,
-  price,
-  quoteExpiryOf,
-  receive,
-  sourcesOf,
-} from './domain.ts'
+import { expiryOf, extendedExpiryOf, isSamePrice, type Price, price, receive, sourcesOf } from './domain.ts'
+import { createFindExtras } from './extras.ts'
 import type { Note } from './history.ts'
 import * as moves from './moves.ts'
+import { quoteExpiryOf } from './quote.ts'
 import { priceVersionOf, type QuoteTokens } from './quote-token.ts'
 import * as quotes from './quotes.ts'
 import * as store from './store.ts'
-import { createReadTerms } from './terms.ts'
+import { createReadTerms, type Terms } from './terms.ts'
 
 /** Orders that one run of the clock expires; the rest follow at once. */
 const expireBatchMax = 100
@@ -50,30 +42,45 @@ const lookAgainMs = (run: number): number => Math.min(50 * 2 ** run, 5_000)
 
 export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders> => {
   const readOffers = store.createReadOffers(sql)
-  const readTerms = createReadTerms(sql, tokens, readOffers)
+  const findExtras = createFindExtras(sql)
+  const readTerms = createReadTerms(sql, tokens, readOffers, findExtras)
   return {
     'orders.quote': async job => {
-      const offers = await readOffers({ orderId: job.id, lines: job.input.lines })
-      const priced = price(offers)
+      const customerId = customerOf(job)
+      const reading = readOffers({ orderId: job.id, lines: job.input.lines })
+      const extras = await findExtras(job.input, { customerId, askedAt: job.acceptedAt })
+      const offers = await reading
+      const priced = price(offers, extras)
       if (priced.kind === 'rejected') return priced
       const inStock = new Set(offers.filter(each => each.enough).map(each => each.sku))
       return async tx => {
-        const quote = await quotes.insertQuote(tx, {
+        const kept = await quotes.insertQuote(tx, {
           ...priced,
           id: job.id,
-          customerId: customerOf(job),
+          customerId,
+          discountCode: priced.discount?.code ?? null,
           priceVersion: priceVersionOf(priced.lines, priced.currency),
           quotedAt: job.now,
-          expiresAt: quoteExpiryOf(job.now),
+          expiresAt: quoteExpiryOf(job.now, extras.rate?.found ?? null),
         })
+        const { id: quoteId, lines, expiresAt, ...quote } = kept
         return done({
-          quoteId: job.id,
-          lines: quote.lines.map(line => ({ ...line, inStock: inStock.has(line.sku) })),
+          quoteId,
+          lines: lines.map(line => ({ ...line, inStock: inStock.has(line.sku) })),
+          storeId: quote.storeId,
+          goodsMinor: quote.goodsMinor,
+          discountMinor: quote.discountMinor,
+          shippingMinor: quote.shippingMinor,
+          taxMinor: quote.taxMinor,
           totalMinor: quote.totalMinor,
           currency: quote.currency,
+          pricesIncludeTax: quote.pricesIncludeTax,
+          discountCode: quote.discountCode,
+          taxes: [...quote.taxes],
+          shipping: quote.shipping,
           priceVersion: quote.priceVersion,
-          expiresAt: quote.expiresAt.toISOString(),
-          token: tokens.sign(quote),
+          expiresAt: expiresAt.toISOString(),
+          token: tokens.sign(kept),
         })
       }
     },
@@ -84,7 +91,8 @@ export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders>
       const customerId = customerOf(job)
       const terms = await readTerms(job, { orderId, customerId })
       if (terms.kind === 'rejected') return terms
-      const { totalMinor, currency, quote } = terms
+      if (terms.kind === 'placed') return tx => tellUnsaved(tx, orderId, null)
+      const { totalMinor, currency } = terms
       return async tx => {
         const reserved = await store.insertOrder(tx, {
           ...terms,
@@ -92,10 +100,10 @@ export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders>
           customerId,
           expiresAt: expiryOf(job.now),
           note: noteOf(job, 'orders.place'),
-          quoteId: quote?.id ?? null,
+          quoteId: terms.quote?.id ?? null,
         })
-        if (reserved.length === 0) return tellUnsaved(tx, orderId, quote?.id ?? null)
-        const verdict = quote ? honour(quote, reserved) : place(reserved)
+        if (reserved.length === 0) return tellUnsaved(tx, orderId, terms)
+        const verdict = terms.judge(reserved)
         if (verdict.kind === 'rejected') return verdict
         refuseOtherTerms(terms, verdict)
         return done(
@@ -109,6 +117,7 @@ export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders>
                 amountMinor: totalMinor,
                 currency,
                 paymentMethod,
+                ...howToCharge(terms),
               }),
             ],
             emit: [emit(placed, { orderId, customerId, totalMinor, currency })],
@@ -123,10 +132,9 @@ export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders>
       const order = await moves.markPendingPayment(tx, { ...step, expiresAt: expiryOf(job.now) })
       if (order === null) return refuseMove(tx, job, step, 'pending_payment')
       const { customerId, totalMinor: amountMinor, currency, charges: attempt } = order
-      return done(
-        { orderId, state: order.state },
-        { follow: [follow(charge, { orderId, attempt, customerId, amountMinor, currency, paymentMethod })] },
-      )
+      const how = howToCharge(await store.loadChargeTerms(tx, orderId))
+      const asked = { orderId, attempt, customerId, amountMinor, currency, paymentMethod, ...how }
+      return done({ orderId, state: order.state }, { follow: [follow(charge, asked)] })
     },
 
     'orders.cancel': async job => async tx => {
@@ -236,22 +244,29 @@ async function mustLoad(tx: Tx, orderId: string): Promise<store.OrderRow> {
   return order
 }
 
-/** The order was saved on these terms; if a price changed since, the next attempt takes the new one. */
-function refuseOtherTerms(terms: Priced, reserved: Priced): void {
-  if (terms.totalMinor === reserved.totalMinor && terms.currency === reserved.currency) return
-  throw new Error('a price changed while the order was placed')
+/** What a charge says besides its amount: nobody has a share of nothing. */
+const howToCharge = ({ storeId, capture, split }: store.ChargeTerms) => ({
+  storeId,
+  ...(capture === 'manual' && { capture }),
+  ...(split !== null && split.length > 0 && { split: [...split] }),
+})
+
+/** The order was saved on these terms; if a price or a tax changed since, the next attempt takes the new one. */
+function refuseOtherTerms(terms: Price, reserved: Price): void {
+  if (!isSamePrice(terms, reserved)) throw new Error('a price changed while the order was placed')
 }
 
-/** Nothing was saved: an earlier run has placed the order, or another order has used its quote. */
-async function tellUnsaved(tx: Tx, orderId: string, quoteId: string | null) {
+/** Nothing was saved: an earlier run has placed the order, or others have used its quote or its discount. */
+async function tellUnsaved(tx: Tx, orderId: string, terms: Terms | null) {
   const order = await store.loadOrder(tx, orderId)
   if (order) {
     const { state, totalMinor, currency } = order
     return done({ orderId, state, totalMinor, currency })
   }
-  const quote = quoteId === null ? null : await quotes.loadQuote(tx, quoteId)
-  if (!quote?.orderId) throw new Error(`order ${orderId} was neither saved nor there`)
-  return rejected('quote_used', { orderId: quote.orderId })
+  const quote = terms?.quote ? await quotes.loadQuote(tx, terms.quote.id) : null
+  if (quote?.orderId && quote.orderId !== orderId) return rejected('quote_used', { orderId: quote.orderId })
+  if (terms?.discount) return rejected('discount_used_up')
+  throw new Error(`order ${orderId} was neither saved nor there`)
 }
 
 /**

@@ -1,7 +1,31 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { type OrderState, orderStates } from '../../queues/orders.ts'
-import { honour, type Offer, place, price, receive, redeem, sourcesOf, transitions } from './domain.ts'
+import {
+  type Extras,
+  type Offer,
+  place as placeAt,
+  price as priceAt,
+  receive,
+  type Store,
+  sourcesOf,
+  transitions,
+} from './domain.ts'
+import { honour as honourAt, redeem } from './quote.ts'
+
+const extras: Extras = { askedAt: new Date(), customerId: 'c1', discount: null, rate: null }
+const price = (all: readonly Offer[]) => priceAt(all, extras)
+const place = (all: readonly Offer[]) => placeAt(all, extras)
+const honour = (quote: Parameters<typeof honourAt>[0], all: readonly Offer[]) => honourAt(quote, all, extras)
+const store: Store = {
+  ...{ pricesIncludeTax: false, country: null, taxes: [], commissionPpm: 0 },
+  ...{ capture: 'automatic', acceptWithinMs: null, open: true, opensAt: null },
+}
+const sold = { title: 'Tea', currency: 'EUR', storeId: 's1', taxClass: 'standard', store }
+const unsold = {
+  ...{ title: null, unitPriceMinor: null, currency: null, available: null, enough: false },
+  ...{ storeId: null, taxClass: null, store: null },
+}
 
 const sku = fc.stringMatching(/^[A-Z0-9]{1,8}$/)
 const pieces = fc.integer({ min: 1, max: 1_000_000 })
@@ -10,11 +34,10 @@ const offer = (given: fc.Arbitrary<Partial<Offer>> = fc.constant({})): fc.Arbitr
   fc.tuple(sku, pieces, unitPrice, given).map(([name, requested, unitPriceMinor, rest]) => ({
     sku: name,
     requested,
-    title: 'Tea',
     unitPriceMinor,
-    currency: 'EUR',
     available: requested,
     enough: true,
+    ...sold,
     ...rest,
   }))
 const offers = (each: fc.Arbitrary<Offer>, minLength = 1) =>
@@ -53,17 +76,7 @@ describe('the total of an order', () => {
   })
   test('just above the largest amount is refused, and the largest amount itself is not', () => {
     const one = (requested: number, unitPriceMinor: number) =>
-      place([
-        {
-          sku: 'A',
-          requested,
-          title: 'A',
-          unitPriceMinor,
-          currency: 'EUR',
-          available: requested,
-          enough: true,
-        },
-      ]).kind
+      place([{ ...sold, sku: 'A', requested, unitPriceMinor, available: requested, enough: true }]).kind
     expect(one(1, Number.MAX_SAFE_INTEGER)).toBe('priced')
     expect(one(2, 2 ** 52)).toBe('rejected')
   })
@@ -71,8 +84,9 @@ describe('the total of an order', () => {
 
 describe('an order is refused', () => {
   test('for every product that is not sold here, before anything else', () => {
-    const unknown = { title: null, unitPriceMinor: null, currency: null, available: null, enough: false }
-    const mixed = offer(fc.constantFrom(unknown, { enough: false, available: 0 }, { currency: 'USD' }, {}))
+    const mixed = offer(
+      fc.constantFrom<Partial<Offer>[]>(unsold, { enough: false, available: 0 }, { currency: 'USD' }, {}),
+    )
     fc.assert(
       fc.property(offers(mixed), all => {
         const missing = all.filter(each => each.title === null).map(each => each.sku)
@@ -124,8 +138,9 @@ describe('a quote', () => {
     )
   })
   test('is refused for what an order would be refused for, but for stock', () => {
-    const unknown = { title: null, unitPriceMinor: null, currency: null, available: null, enough: false }
-    const any = offer(fc.constantFrom(unknown, { enough: false, available: 0 }, { currency: 'USD' }, {}))
+    const any = offer(
+      fc.constantFrom<Partial<Offer>[]>(unsold, { enough: false, available: 0 }, { currency: 'USD' }, {}),
+    )
     fc.assert(
       fc.property(offers(any), all => {
         const ordered = place(all)
@@ -187,7 +202,10 @@ describe('an order from a quote', () => {
 describe('redeeming', () => {
   const expiresAt = new Date('2026-11-21T08:00:00Z')
   const terms = { id: 'q', customerId: 'c', totalMinor: 700, currency: 'EUR', priceVersion: 'v', expiresAt }
-  const quote = { ...terms, lines: [], orderId: null }
+  const quote = {
+    ...{ ...terms, storeId: 's', lines: [], taxes: [], shipping: null, discountCode: null, orderId: null },
+    ...{ goodsMinor: 700, discountMinor: 0, shippingMinor: 0, taxMinor: 0, pricesIncludeTax: false },
+  }
   const order = { orderId: 'o', customerId: 'c', askedAt: new Date(expiresAt.getTime() - 1) }
   const code = (...[a, b, c]: Parameters<typeof redeem>) => {
     const verdict = redeem(a, b, c)

@@ -1,6 +1,9 @@
 import type { RefusalOf } from '../../queues/command.ts'
 import type { OrderState, place as placeCommand, quote as quoteCommand } from '../../queues/orders.ts'
 import { type Rejected, rejected } from '../../queues/outcome.ts'
+import { type Discount, reductionBy } from './discount.ts'
+import { type Goods, type Line, type Money, priceOf, type StoreTerms } from './pricing.ts'
+import { type Rate, type Shipping, shippingAt } from './rate.ts'
 
 /** Where an order may go from each state. `null` is the order that is not placed yet. */
 export const transitions = {
@@ -22,10 +25,6 @@ const payableForMs = 15 * 60_000
 /** How much longer, when its time is up but a charge has not been answered. */
 const chargeGraceMs = 5 * 60_000
 
-/** How long an order can be placed from a quote. */
-const quoteLifeMs = 15 * 60_000
-
-export const quoteExpiryOf = (quotedAt: Date): Date => new Date(quotedAt.getTime() + quoteLifeMs)
 export const expiryOf = (placedAt: Date): Date => new Date(placedAt.getTime() + payableForMs)
 export const extendedExpiryOf = (now: Date): Date => new Date(now.getTime() + chargeGraceMs)
 
@@ -40,47 +39,87 @@ export interface Offer {
   readonly available: number | null
   /** True if the pieces were there to be reserved. */
   readonly enough: boolean
+  readonly storeId: string | null
+  readonly taxClass: string | null
+  readonly store: Store | null
 }
 
-/** A line as it is saved; a type and not an interface, so that it passes as JSON. */
-export type Line = {
-  readonly sku: string
-  readonly title: string
-  readonly quantity: number
-  readonly unitPriceMinor: number
-  readonly totalMinor: number
+/** A store on whose terms it is sold. */
+export interface Store extends Omit<StoreTerms, 'storeId'> {
+  readonly capture: 'automatic' | 'manual'
+  /** How long a restaurant may take to accept an order; null for a shop. */
+  readonly acceptWithinMs: number | null
+  readonly open: boolean
+  /** When it opens next, if it is closed and that is known. */
+  readonly opensAt: string | null
 }
 
-export interface Priced {
+/** What is asked for besides lines, as it was found. */
+export interface Extras {
+  readonly askedAt: Date
+  readonly customerId: string
+  /** Null if no code was given, or no rate chosen. */
+  readonly discount: { readonly found: Discount | null } | null
+  readonly rate: { readonly found: Rate | null } | null
+}
+
+export interface Priced extends Money {
   readonly kind: 'priced'
-  readonly lines: readonly Line[]
-  readonly totalMinor: number
   readonly currency: string
+  readonly storeId: string
+  readonly capture: Store['capture']
+  readonly acceptWithinMs: number | null
+  readonly discount: Discount | null
+  readonly shipping: Shipping | null
 }
 
 /** What the lines cost by what the catalog answered, in stock or not, or why nobody can say. */
-export function price(offers: readonly Offer[]): Priced | Rejected<RefusalOf<typeof quoteCommand>> {
+export function price(
+  offers: readonly Offer[],
+  extras: Extras,
+): Priced | Rejected<RefusalOf<typeof quoteCommand>> {
   const products = offers.filter(isProduct)
   if (products.length < offers.length) {
     return rejected('unknown_product', {
       skus: offers.filter(each => !isProduct(each)).map(each => each.sku),
     })
   }
+  const [first] = products
+  if (first === undefined) throw new Error('an order has at least one line')
+  const { currency, storeId, store } = first
   const currencies = [...new Set(products.map(each => each.currency))].sort()
-  const [currency] = currencies
-  if (currency === undefined) throw new Error('an order has at least one line')
   if (currencies.length > 1) return rejected('mixed_currencies', { currencies })
-  const lines = products.map(toLine)
-  const totalMinor = sum(lines.map(each => each.totalMinor))
-  // Sums and products of safe integers are exact up to the limit, and above it no rounding brings them below.
-  if (totalMinor > Number.MAX_SAFE_INTEGER) return rejected('total_too_large')
-  return { kind: 'priced', lines, totalMinor, currency }
+  const storeIds = [...new Set(products.map(each => each.storeId))].sort()
+  if (storeIds.length > 1) return rejected('several_stores', { storeIds })
+
+  const goods = products.map(toGoods)
+  const shipping =
+    extras.rate && shippingAt(extras.rate.found, { ...extras, storeId, currency, lines: goods })
+  if (shipping !== null && 'kind' in shipping) return shipping
+  const goodsMinor = goods.reduce((sum, each) => sum + each.quantity * each.unitPriceMinor, 0)
+  const discount = extras.discount?.found ?? null
+  const reduction = extras.discount && reductionBy(discount, { ...extras, storeId, currency, goodsMinor })
+  if (reduction !== null && 'kind' in reduction) return reduction
+  const money = priceOf({
+    goods,
+    store: { ...store, storeId },
+    reduction,
+    shipping: shipping && { amountMinor: shipping.amountMinor, country: shipping.destination.country },
+  })
+  if (money === null) return rejected('total_too_large')
+  const { capture, acceptWithinMs } = store
+  return { kind: 'priced', ...money, currency, storeId, capture, acceptWithinMs, discount, shipping }
 }
 
 /** Prices an order, or says why it cannot be placed. */
-export function place(offers: readonly Offer[]): Priced | Rejected<RefusalOf<typeof placeCommand>> {
-  const priced = price(offers)
+export function place(
+  offers: readonly Offer[],
+  extras: Extras,
+): Priced | Rejected<RefusalOf<typeof placeCommand>> {
+  const priced = price(offers, extras)
   if (priced.kind === 'rejected' && priced.code !== 'total_too_large') return priced
+  const closed = offers.find(each => each.store?.open === false)
+  if (closed) return rejected('store_closed', { opensAt: closed.store?.opensAt ?? null })
   const shortages = offers
     .filter(each => !each.enough)
     .map(({ sku, requested, available }) => ({ sku, requested, available }))
@@ -90,71 +129,40 @@ export function place(offers: readonly Offer[]): Priced | Rejected<RefusalOf<typ
 type Product = { readonly [K in keyof Offer]: NonNullable<Offer[K]> }
 const isProduct = (offer: Offer): offer is Product => offer.title !== null
 
-const toLine = ({ sku, title, requested, unitPriceMinor }: Product): Line => ({
+const toGoods = ({ sku, title, requested, unitPriceMinor, taxClass }: Product): Goods => ({
   sku,
   title,
   quantity: requested,
   unitPriceMinor,
-  totalMinor: requested * unitPriceMinor,
+  taxClass,
 })
 
-const sum = (amounts: readonly number[]): number => amounts.reduce((total, each) => total + each, 0)
+const sums = [
+  'currency',
+  'goodsMinor',
+  'discountMinor',
+  'shippingMinor',
+  'taxMinor',
+  'pricesIncludeTax',
+  'totalMinor',
+] as const
+/** What an order costs and why, as customers are told. */
+export type Price = Pick<Priced, (typeof sums)[number] | 'lines'>
 
-/** What a quote promises, and to whom: what its token says. */
-export interface QuoteTerms {
-  readonly id: string
-  readonly customerId: string
-  readonly totalMinor: number
-  readonly currency: string
-  readonly priceVersion: string
-  readonly expiresAt: Date
+/** Whether the same goods cost the same, line by line. */
+export function isSamePrice(one: Price, other: Price): boolean {
+  const lines = new Map(other.lines.map(line => [line.sku, line]))
+  return (
+    sums.every(name => one[name] === other[name]) &&
+    one.lines.every(line => isSameLine(line, lines.get(line.sku)))
+  )
 }
 
-export interface Quote extends QuoteTerms {
-  readonly lines: readonly Line[]
-  /** The order that used it. */
-  readonly orderId: string | null
-}
-
-export interface Redeemed {
-  readonly kind: 'redeemed'
-  readonly quote: Quote
-}
-
-/** The quote that was found for a token, if this order may be placed from it. */
-export function redeem(
-  terms: QuoteTerms | null,
-  quote: Quote | null,
-  order: { readonly orderId: string; readonly customerId: string; readonly askedAt: Date },
-): Redeemed | Rejected<RefusalOf<typeof placeCommand>> {
-  if (terms === null || quote === null || !isOf(terms, quote) || quote.customerId !== order.customerId)
-    return rejected('quote_invalid')
-  if (quote.orderId === order.orderId) return { kind: 'redeemed', quote } // by an earlier run
-  if (quote.orderId !== null) return rejected('quote_used', { orderId: quote.orderId })
-  if (quote.expiresAt <= order.askedAt) return rejected('quote_expired')
-  return { kind: 'redeemed', quote }
-}
-
-const isOf = (terms: QuoteTerms, quote: QuoteTerms): boolean =>
-  terms.id === quote.id &&
-  terms.customerId === quote.customerId &&
-  terms.totalMinor === quote.totalMinor &&
-  terms.currency === quote.currency &&
-  terms.priceVersion === quote.priceVersion
-
-/** The order on the terms of its quote, as long as the catalog offers its lines at the same prices. */
-export function honour(
-  { lines, totalMinor, currency }: Pick<Quote, 'lines' | 'totalMinor' | 'currency'>,
-  offers: readonly Offer[],
-): Priced | Rejected<RefusalOf<typeof placeCommand>> {
-  const now = place(offers)
-  if (now.kind === 'rejected') return now
-  const prices = new Map(now.lines.map(({ sku, unitPriceMinor }) => [sku, unitPriceMinor]))
-  const isSame =
-    now.currency === currency && lines.every(line => prices.get(line.sku) === line.unitPriceMinor)
-  if (isSame) return { kind: 'priced', lines, totalMinor, currency }
-  return rejected('price_changed', { totalMinor: now.totalMinor, currency: now.currency })
-}
+const isSameLine = (one: Line, other: Line | undefined): boolean =>
+  one.unitPriceMinor === other?.unitPriceMinor &&
+  one.discountMinor === other.discountMinor &&
+  one.taxMinor === other.taxMinor &&
+  one.taxRatePpm === other.taxRatePpm
 
 /** An order as the decisions below need it. */
 export interface OrderMoney {

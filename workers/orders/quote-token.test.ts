@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import type { QuoteTerms } from './domain.ts'
+import type { QuoteTerms } from './quote.ts'
 import { createQuoteTokens, priceVersionOf } from './quote-token.ts'
 
 const tokens = createQuoteTokens('a secret of these tests')

@@ -1,5 +1,6 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
-import type { Line, QuoteTerms } from './domain.ts'
+import type { Line } from './pricing.ts'
+import type { QuoteTerms } from './quote.ts'
 
 /** What a customer holds in hand of a quote. */
 export interface QuoteTokens {
@@ -39,7 +40,10 @@ function isSameText(given: string, right: string): boolean {
 }
 
 /** Stands for the unit prices of these lines: equal prices of equal products, equal version. */
-export function priceVersionOf(lines: readonly Line[], currency: string): string {
+export function priceVersionOf(
+  lines: readonly Pick<Line, 'sku' | 'unitPriceMinor'>[],
+  currency: string,
+): string {
   const prices = lines.map(({ sku, unitPriceMinor }) => `${sku} ${unitPriceMinor} ${currency}`).sort()
   return createHash('sha256').update(prices.join('\n')).digest('base64url').slice(0, 22)
 }

@@ -49,16 +49,18 @@ describe('orders.quote', () => {
       { sku: tea.sku, quantity: 1 },
     ]
     const quoted = await customers.ask(lines, actor)
+    const untaxed = { title: 'Green tea', discountMinor: 0, taxMinor: 0, taxRatePpm: 0 }
     const told = [
-      { sku: tea.sku, title: 'Green tea', quantity: 3, unitPriceMinor: 350, totalMinor: 1_050 },
-      { sku: cup.sku, title: 'Green tea', quantity: 2, unitPriceMinor: 1_200, totalMinor: 2_400 },
+      { ...untaxed, sku: tea.sku, quantity: 3, unitPriceMinor: 350, totalMinor: 1_050 },
+      { ...untaxed, sku: cup.sku, quantity: 2, unitPriceMinor: 1_200, totalMinor: 2_400 },
     ].sort((a, b) => (a.sku < b.sku ? -1 : 1))
     expect(quoted).toMatchObject({ totalMinor: 3_450, currency: 'EUR' })
     const inStock = (line: { quantity: number }) => ({ ...line, inStock: line.quantity === 3 })
     expect(quoted.lines).toEqual(told.map(inStock) as typeof quoted.lines)
     const { status, body } = await customers.get(quoted.quoteId, actor)
-    const { quoteId: id, priceVersion, expiresAt } = quoted
-    const kept = { id, totalMinor: 3_450, currency: 'EUR', priceVersion, expiresAt, lines: told }
+    const { quoteId: id, token: _, ...said } = quoted
+    expect(said).toMatchObject({ goodsMinor: 3_450, taxMinor: 0, taxes: [], shipping: null })
+    const kept = { ...said, id, lines: told }
     expect([status, body]).toEqual([200, { ...kept, state: 'open', orderId: null, quotedAt: body.quotedAt }])
     expect(Date.parse(body.expiresAt) - Date.parse(body.quotedAt)).toBe(15 * 60_000)
     expect([await reservedOf(tea.sku), await reservedOf(cup.sku)]).toEqual([0, 0])
@@ -103,7 +105,8 @@ describe('orders.place from a quote', () => {
     expect(result).toEqual({ orderId: id, state: 'pending_payment', totalMinor: 2_250, currency: 'EUR' })
     await kernel.idle()
     const lines = await kernel.sql`
-      select sku, title, quantity, unit_price_minor as "unitPriceMinor", total_minor as "totalMinor"
+      select sku, title, quantity, unit_price_minor as "unitPriceMinor", total_minor as "totalMinor",
+        discount_minor as "discountMinor", tax_minor as "taxMinor", tax_rate_ppm as "taxRatePpm"
       from orders.lines where order_id = ${id} order by sku`
     expect(lines.map(line => ({ ...line, inStock: true }))).toEqual(quoted.lines)
     const [order] = await kernel.sql`select state, total_minor from orders.orders where id = ${id}`

@@ -1,7 +1,8 @@
 import type { Sql } from '../../db/client.ts'
 import { oneStatement } from '../../queues/batch.ts'
 import type { Tx } from '../../queues/outcome.ts'
-import type { Quote } from './domain.ts'
+import { lineColumns, linesJson, sumColumns } from './columns.ts'
+import type { Quote } from './quote.ts'
 
 export interface NewQuote extends Omit<Quote, 'orderId'> {
   readonly quotedAt: Date
@@ -9,17 +10,23 @@ export interface NewQuote extends Omit<Quote, 'orderId'> {
 
 /** Keeps the quote with its lines. Answers it as it is kept: as it was made by an earlier run, if there was one. */
 export async function insertQuote(tx: Tx, quote: NewQuote): Promise<Quote> {
-  const { id, customerId, lines, totalMinor, currency, priceVersion, quotedAt, expiresAt } = quote
+  const { id, customerId, lines, taxes, shipping, expiresAt } = quote
   const kept = await tx`
     with quote as (
-      insert into orders.quotes (id, customer_id, total_minor, currency, price_version, quoted_at, expires_at)
-      values (${id}, ${customerId}, ${totalMinor}, ${currency}, ${priceVersion}, ${quotedAt}, ${expiresAt})
+      insert into orders.quotes (
+        id, customer_id, store_id, currency, goods_minor, discount_minor, shipping_minor, tax_minor, total_minor,
+        prices_include_tax, taxes, shipping, discount_code, price_version, quoted_at, expires_at)
+      values (
+        ${id}, ${customerId}, ${quote.storeId}, ${quote.currency}, ${quote.goodsMinor}, ${quote.discountMinor},
+        ${quote.shippingMinor}, ${quote.taxMinor}, ${quote.totalMinor}, ${quote.pricesIncludeTax}, ${tx.json(taxes)},
+        ${shipping && tx.json(shipping)}, ${quote.discountCode}, ${quote.priceVersion}, ${quote.quotedAt}, ${expiresAt})
       on conflict (id) do nothing returning id
     )
-    insert into orders.quote_lines (quote_id, sku, title, quantity, unit_price_minor, total_minor, expires_at)
-    select quote.id, line.sku, line.title, line.quantity, line."unitPriceMinor", line."totalMinor", ${expiresAt}
-    from quote cross join jsonb_to_recordset(${tx.json(lines)})
-      as line(sku text, title text, quantity bigint, "unitPriceMinor" bigint, "totalMinor" bigint)`
+    insert into orders.quote_lines (quote_id, sku, title, quantity, unit_price_minor, total_minor, discount_minor,
+      tax_minor, tax_rate_ppm, expires_at)
+    select quote.id, line.sku, line.title, line.quantity, line."unitPriceMinor", line."totalMinor",
+      line."discountMinor", line."taxMinor", line."taxRatePpm", ${expiresAt}
+    from quote cross join jsonb_to_recordset(${tx.json(lines)}) as line(${lineColumns(tx)})`
   if (kept.count > 0) return { ...quote, orderId: null }
   const earlier = await loadQuote(tx, id)
   if (!earlier) throw new Error(`quote ${id} was neither kept nor there`)
@@ -41,11 +48,9 @@ export async function loadQuote(tx: Tx, id: string): Promise<Quote | null> {
 }
 
 const selectQuotes = (sql: Sql | Tx, ids: readonly string[]) => sql<Quote[]>`
-  select id, customer_id as "customerId", total_minor as "totalMinor", currency, price_version as "priceVersion",
+  select id, customer_id as "customerId", ${sumColumns(sql)}, taxes, shipping, price_version as "priceVersion",
     expires_at as "expiresAt", order_id as "orderId",
-    (select jsonb_agg(jsonb_build_object('sku', sku, 'title', title, 'quantity', quantity,
-              'unitPriceMinor', unit_price_minor, 'totalMinor', total_minor) order by sku)
-     from orders.quote_lines where quote_id = id) as lines
+    (select ${linesJson(sql)} from orders.quote_lines where quote_id = id) as lines
   from orders.quotes where id = any(${ids as string[]}::uuid[])`
 
 /** Gives each quote to the step that wants it, one of them if there are several, unless an order has used it. */

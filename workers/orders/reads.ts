@@ -1,5 +1,6 @@
 import type { Sql } from '../../db/client.ts'
 import type { Order, OrderSummary, Quote } from '../../queues/orders.ts'
+import { linesJson, sumColumns } from './columns.ts'
 
 /** The customer's orders, newest first, those older than the order `cursor`. */
 export async function listOrders(
@@ -20,30 +21,26 @@ export async function listOrders(
 /** The order with its lines and history, or null if this customer has no such order. */
 export async function readOrder(sql: Sql, customerId: string, id: string): Promise<Order | null> {
   const [row] = await sql<(SummaryRow & Parts)[]>`
-    select ${columns(sql)},
-      (select jsonb_agg(jsonb_build_object('sku', sku, 'title', title, 'quantity', quantity,
-                'unitPriceMinor', unit_price_minor, 'totalMinor', total_minor) order by sku)
-       from orders.lines where order_id = id) as lines,
+    select ${columns(sql)}, taxes, shipping,
+      (select ${linesJson(sql)} from orders.lines where order_id = id) as lines,
       (select jsonb_agg(jsonb_build_object('from', from_state, 'to', to_state, 'cause', cause, 'at', at) order by seq)
        from orders.history where order_id = id) as history
     from orders.orders where id = ${id} and customer_id = ${customerId}`
   if (!row) return null
-  const { lines, history, ...summary } = row
+  const { lines, taxes, shipping, history, ...summary } = row
   const steps = history.map(step => ({ ...step, at: new Date(step.at).toISOString() }))
-  return { ...toSummary(summary), lines, history: steps }
+  return { ...toSummary(summary), lines, taxes, shipping, history: steps }
 }
 
 /** The quote with its lines as it stands now, or null if this customer has no such quote. */
 export async function readQuote(sql: Sql, customerId: string, id: string): Promise<Quote | null> {
   const [row] = await sql<QuoteRow[]>`
-    select id, total_minor as "totalMinor", currency, price_version as "priceVersion", quoted_at as "quotedAt",
+    select id, ${sumColumns(sql)}, taxes, shipping, price_version as "priceVersion", quoted_at as "quotedAt",
       expires_at as "expiresAt", order_id as "orderId",
       case when order_id is not null then 'used' when expires_at <= now() then 'expired'
         when line.stale then 'stale' else 'open' end as state, line.lines
     from orders.quotes cross join lateral (
-      select bool_or(stale) as stale, jsonb_agg(jsonb_build_object('sku', sku, 'title', title, 'quantity', quantity,
-        'unitPriceMinor', unit_price_minor, 'totalMinor', total_minor) order by sku) as lines
-      from orders.quote_lines where quote_id = id
+      select bool_or(stale) as stale, ${linesJson(sql)} as lines from orders.quote_lines where quote_id = id
     ) line
     where id = ${id} and customer_id = ${customerId}`
   if (!row) return null
@@ -55,10 +52,10 @@ type SummaryRow = Omit<OrderSummary, 'placedAt' | 'expiresAt'> & {
   readonly placedAt: Date
   readonly expiresAt: Date
 }
-type Parts = Pick<Order, 'lines' | 'history'>
+type Parts = Pick<Order, 'lines' | 'taxes' | 'shipping' | 'history'>
 
 const columns = (sql: Sql) => sql`
-  id, state, payment_status as "paymentStatus", total_minor as "totalMinor", currency,
+  id, state, payment_status as "paymentStatus", ${sumColumns(sql)},
   placed_at as "placedAt", expires_at as "expiresAt"`
 
 const toSummary = (row: SummaryRow): OrderSummary => ({

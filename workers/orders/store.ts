@@ -2,7 +2,9 @@ import type { Sql } from '../../db/client.ts'
 import { oneStatement, oneStatementPerTransaction } from '../../queues/batch.ts'
 import { type OrderState, place as placeCommand } from '../../queues/orders.ts'
 import type { Tx } from '../../queues/outcome.ts'
-import type { Line, Offer } from './domain.ts'
+import { lineColumns } from './columns.ts'
+import { countUses, takeUses } from './discounts.ts'
+import type { Offer, Priced } from './domain.ts'
 import { type Note, noteColumns, toNoteRow, writeHistory } from './history.ts'
 import { useQuotes } from './quotes.ts'
 
@@ -40,7 +42,8 @@ interface OfferRow extends Offer {
 }
 
 const offerColumns = (sql: Sql | Tx) => sql`
-  order_id as "orderId", sku, title, unit_price_minor as "unitPriceMinor", currency, requested, available, enough`
+  order_id as "orderId", sku, title, unit_price_minor as "unitPriceMinor", currency, requested, available, enough,
+  store_id as "storeId", tax_class as "taxClass", store`
 
 const toBasket = ({ orderId, lines }: Basket) => ({
   orderId,
@@ -52,12 +55,11 @@ function offersOf(baskets: readonly Basket[], offers: readonly OfferRow[]): (rea
   return baskets.map(({ orderId }) => perOrder.get(orderId) ?? [])
 }
 
-export interface NewOrder {
+type Fragment = ReturnType<Tx>
+
+export interface NewOrder extends Priced {
   readonly orderId: string
   readonly customerId: string
-  readonly totalMinor: number
-  readonly currency: string
-  readonly lines: readonly Line[]
   readonly expiresAt: Date
   readonly note: Note
   /** The quote that it uses; an order whose quote another order has used is not saved. */
@@ -67,25 +69,45 @@ export interface NewOrder {
 /**
  * Saves orders, lines and first history rows, and then reserves: the last thing that this statement does is what
  * others wait for. Answers what was reserved; an order has its pieces if there was enough of each.
- * Answers nothing for an order that is there already, from an earlier run, and for one whose quote is used.
+ * Answers nothing for an order that is there already, from an earlier run, and for one whose quote is used or whose
+ * discount is used up.
  */
 export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonly NewOrder[]) => {
   const quoteIds = orders.flatMap(({ quoteId }) => quoteId ?? [])
-  const ifQuoted = (part: () => ReturnType<Tx>) => (quoteIds.length > 0 ? part() : tx``)
+  const ifQuoted = (part: () => Fragment): Fragment => (quoteIds.length > 0 ? part() : tx``)
+  const isDiscounted = orders.some(({ discount }) => discount !== null)
+  const ifDiscounted = (part: () => Fragment): Fragment => (isDiscounted ? part() : tx``)
+  const isFree = tx`(quote_id is null or id in (select order_id from used))`
   const reserved = await tx<OfferRow[]>`
     with step as materialized (
       select * from jsonb_to_recordset(${tx.json(orders.map(toRow))}) as step(
-        id uuid, customer_id uuid, total_minor bigint, currency text, expires_at timestamptz, lines jsonb, quote_id uuid, ${noteColumns(tx)})
-    ), ${ifQuoted(() => tx`${useQuotes(tx, quoteIds)}, `)}placed as (
-      insert into orders.orders (id, customer_id, state, total_minor, currency, placed_at, expires_at)
-      select id, customer_id, 'pending_payment', total_minor, currency, at, expires_at from step
-      ${ifQuoted(() => tx`where quote_id is null or id in (select order_id from used)`)} order by id
-      on conflict (id) do nothing returning id, previous_state, state, version
-    ), listed as (
-      insert into orders.lines (order_id, sku, title, quantity, unit_price_minor, total_minor)
-      select placed.id, line.sku, line.title, line.quantity, line."unitPriceMinor", line."totalMinor"
+        id uuid, customer_id uuid, store_id uuid, currency text, goods_minor bigint, discount_minor bigint,
+        shipping_minor bigint, tax_minor bigint, total_minor bigint, prices_include_tax boolean, capture text,
+        split jsonb, taxes jsonb, shipping jsonb, discount_code text, discount_id uuid, expires_at timestamptz,
+        lines jsonb, quote_id uuid, ${noteColumns(tx)})
+    ), ${ifQuoted(() => tx`${useQuotes(tx, quoteIds)}, `)}
+    ${ifDiscounted(
+      () =>
+        tx`${takeUses(
+          tx,
+          ifQuoted(() => tx`and ${isFree}`),
+        )}, `,
+    )}placed as (
+      insert into orders.orders (id, customer_id, state, store_id, currency, goods_minor, discount_minor,
+        shipping_minor, tax_minor, total_minor, prices_include_tax, capture, split, taxes, shipping, discount_code,
+        placed_at, expires_at)
+      select id, customer_id, 'pending_payment', store_id, currency, goods_minor, discount_minor, shipping_minor,
+        tax_minor, total_minor, prices_include_tax, capture, split, taxes, shipping, discount_code, at, expires_at
+      from step where true ${ifQuoted(() => tx`and ${isFree}`)}
+        ${ifDiscounted(() => tx`and (discount_id is null or id in (select order_id from granted))`)}
+      order by id on conflict (id) do nothing returning id, previous_state, state, version
+    ), ${ifDiscounted(() => tx`${countUses(tx)}, `)}listed as (
+      insert into orders.lines (order_id, sku, title, quantity, unit_price_minor, total_minor, discount_minor,
+        tax_minor, tax_rate_ppm)
+      select placed.id, line.sku, line.title, line.quantity, line."unitPriceMinor", line."totalMinor",
+        line."discountMinor", line."taxMinor", line."taxRatePpm"
       from placed join step on step.id = placed.id cross join lateral jsonb_to_recordset(step.lines)
-        as line(sku text, title text, quantity bigint, "unitPriceMinor" bigint, "totalMinor" bigint)
+        as line(${lineColumns(tx)})
     ), noted as (${writeHistory(tx, 'placed')} returning order_id)
     select ${offerColumns(tx)} from catalog.reserve((
       select jsonb_agg(jsonb_build_object('orderId', step.id, 'lines', step.lines))
@@ -93,16 +115,41 @@ export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonl
   return offersOf(orders, reserved)
 })
 
-const toRow = ({ orderId, customerId, totalMinor, currency, lines, expiresAt, note, quoteId }: NewOrder) => ({
-  id: orderId,
-  customer_id: customerId,
-  total_minor: totalMinor,
-  currency,
-  expires_at: expiresAt.toISOString(),
-  lines,
-  ...(quoteId !== null && { quote_id: quoteId }),
-  ...toNoteRow(note),
+const toRow = (order: NewOrder) => ({
+  id: order.orderId,
+  customer_id: order.customerId,
+  store_id: order.storeId,
+  currency: order.currency,
+  goods_minor: order.goodsMinor,
+  discount_minor: order.discountMinor,
+  shipping_minor: order.shippingMinor,
+  tax_minor: order.taxMinor,
+  total_minor: order.totalMinor,
+  prices_include_tax: order.pricesIncludeTax,
+  capture: order.capture,
+  split: order.split,
+  taxes: order.taxes,
+  lines: order.lines,
+  expires_at: order.expiresAt.toISOString(),
+  ...(order.shipping !== null && { shipping: order.shipping }),
+  ...(order.discount !== null && { discount_code: order.discount.code, discount_id: order.discount.id }),
+  ...(order.quoteId !== null && { quote_id: order.quoteId }),
+  ...toNoteRow(order.note),
 })
+
+/** How an order is charged, whichever charge of it it is. */
+export interface ChargeTerms {
+  readonly storeId: string
+  readonly capture: Priced['capture']
+  /** Null for an order from before there were stores. */
+  readonly split: Priced['split'] | null
+}
+
+export async function loadChargeTerms(tx: Tx, orderId: string): Promise<ChargeTerms> {
+  const [row] = await tx<[ChargeTerms]>`
+    select store_id as "storeId", capture, split from orders.orders where id = ${orderId}`
+  return row
+}
 
 export const orderColumns = (tx: Tx) => tx`
   id, customer_id as "customerId", state, total_minor as "totalMinor", currency, charges, payment_id as "paymentId",
