@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { Type } from '@sinclair/typebox'
 import { place } from '../queues/orders.ts'
-import { closed, Instant, oneOf } from '../queues/schemas.ts'
+import { Currency, closed, Instant, oneOf } from '../queues/schemas.ts'
 import { validator } from './validate.ts'
 
 const { fits, errors } = validator(place.input)
@@ -60,6 +60,14 @@ describe('a validator', () => {
     for (const at of ['2026-11-21', '2026-13-21T07:05:51Z', '21 Nov 2026', ''])
       expect([at, fits({ at })]).toEqual([at, false])
     expect(() => validator(Type.String({ format: 'shoe-size' }))).toThrow('shoe-size')
+  })
+  test('knows the currencies that are in use, and says so in words', () => {
+    const { fits, errors } = validator(Type.Object({ currency: Currency }, closed))
+    for (const currency of ['EUR', 'JPY', 'KWD']) expect(fits({ currency })).toBe(true)
+    for (const currency of ['EEE', 'DEM', 'eur', 'EURO', '', 'toString', 978])
+      expect([currency, fits({ currency })]).toEqual([currency, false])
+    const detail = 'Expected: ISO 4217 code of a currency in use, such as EUR.'
+    expect(errors({ currency: 'EEE' })).toEqual([{ pointer: '#/currency', detail }])
   })
   test('stops at twenty errors and never repeats a value', () => {
     const secret = 'hunter2'

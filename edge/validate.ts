@@ -59,8 +59,10 @@ function describe({ type, message, schema }: ValueError): string {
   if (type === ValueErrorType.ObjectRequiredProperty) return 'Required.'
   const choices = choicesOf(schema)
   if (choices) return `Expected one of ${choices.join(', ')}.`
-  const meaning = typeof schema.description === 'string' ? ` ${schema.description}` : ''
-  return `${message}.${meaning}`
+  const meaning = typeof schema.description === 'string' ? schema.description : ''
+  // People know what is meant by the name of no format.
+  if (type === ValueErrorType.StringFormat && meaning !== '') return `Expected: ${meaning}`
+  return `${message}. ${meaning}`.trimEnd()
 }
 
 /** The strings of a union of literals. */

@@ -1,4 +1,5 @@
-import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox'
+import { FormatRegistry, type Static, type TObject, type TSchema, Type } from '@sinclair/typebox'
+import { isCurrency } from './money.ts'
 
 /** Field types that several services share. Every object built with them is closed: unknown fields are refused. */
 export const Id = Type.String({
@@ -9,7 +10,13 @@ export const Sku = Type.String({
   pattern: '^[A-Z0-9][A-Z0-9._-]{0,63}$',
   description: 'Stock keeping unit: upper-case letters, digits, dot, dash, underscore; 64 at most.',
 })
-export const Currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code, such as EUR.' })
+FormatRegistry.Set('iso-4217', isCurrency)
+export const Currency = Type.String({
+  format: 'iso-4217',
+  minLength: 3,
+  maxLength: 3,
+  description: 'ISO 4217 code of a currency in use, such as EUR.',
+})
 export const AmountMinor = Type.Integer({
   minimum: 0,
   maximum: Number.MAX_SAFE_INTEGER,
