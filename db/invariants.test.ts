@@ -121,6 +121,16 @@ const damage: Record<string, Damage | Damage[]> = {
       values (${id}, 'ANY', 'Any', 1, 699, 699, now())`
     return `quote ${id}`
   },
+  shipments: async (sql, { paid }) => {
+    await sql`update orders.orders set state = 'fulfilling' where id = ${paid}`
+    await sql`update orders.lines set shipped = 1 where order_id = ${paid}`
+    return `order ${paid}`
+  },
+  returns: async (sql, { paid }) => {
+    await sql`update orders.orders set state = 'completed' where id = ${paid}`
+    await sql`update orders.lines set shipped = 2, returned = 1 where order_id = ${paid}`
+    return `order ${paid}`
+  },
   prices: async (sql, { sku }) => {
     await sql`update catalog.products set price_minor = price_minor + 1 where sku = ${sku}`
     return `SKU ${sku}`

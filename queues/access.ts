@@ -5,6 +5,7 @@ export const scopes = [
   'catalog:write',
   'orders:read',
   'orders:write',
+  'orders:fulfil',
   'payments:read',
   'shipping:read',
   'shipping:write',
@@ -25,7 +26,7 @@ const customer = [
   'media:read',
   'media:write',
 ] as const
-const merchant = [...customer, 'catalog:write', 'shipping:write'] as const
+const merchant = [...customer, 'catalog:write', 'orders:fulfil', 'shipping:write'] as const
 
 /** The scopes that each role is given when its token is signed. */
 export const roles = {

@@ -1,8 +1,32 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { findStuck, resolveCase } from './cases.ts'
 import { priceChanged } from './catalog.ts'
 import { command, event, service } from './command.ts'
 import { kitchenAccepted, shipmentRequested } from './fulfilment.ts'
+import {
+  accept,
+  cancelUnaccepted,
+  declineReturn,
+  OrderReturn,
+  OrderShipment,
+  receiveReturn,
+  recordDelivery,
+  recordShipmentReturn,
+  reject,
+  requestReturn,
+  ship,
+} from './order-fulfilment.ts'
+import {
+  awaitAction,
+  confirmAuthorization,
+  NextAction,
+  recordDispute,
+  recordDisputeEnd,
+  recordRefundFailure,
+  recordVoid,
+} from './order-funds.ts'
 import { breakdown, extras, pricedLine, sums, unpriced } from './order-money.ts'
+import { moved, orderNotFound, PaymentStateField, State, stateConflict } from './order-states.ts'
 import { captured, declined, PaymentMethod, refunded } from './payments.ts'
 import { retry } from './retry.ts'
 import {
@@ -18,24 +42,28 @@ import {
   Sku,
 } from './schemas.ts'
 
-/** Where an order stands. Payment is a second axis, `paymentStatus`. */
-export const orderStates = ['pending_payment', 'payment_failed', 'paid', 'cancelled', 'expired'] as const
-export type OrderState = (typeof orderStates)[number]
-const State = oneOf(orderStates, 'Where the order stands; `cancelled` and `expired` are final.')
-export const paymentStates = ['none', 'captured', 'partially_refunded', 'refunded'] as const
-export type PaymentState = (typeof paymentStates)[number]
-
 const OrderLine = Type.Object(pricedLine('the order was placed'), closed)
 export const Order = Type.Object(
   {
     id: Id,
     state: State,
-    paymentStatus: oneOf(paymentStates, 'Where its money is.'),
+    paymentStatus: PaymentStateField,
     lines: Type.Array(OrderLine),
     ...sums,
     ...breakdown,
     placedAt: Instant,
     expiresAt: Instant,
+    acceptBy: Type.Union([Instant, Type.Null()], {
+      description:
+        'Paid, and not accepted by its kitchen by then, it is cancelled; null: there is no kitchen.',
+    }),
+    nextAction: NextAction,
+    shipments: Type.Array(OrderShipment, {
+      description: 'Parcels and kitchen tickets, the first one first.',
+    }),
+    returns: Type.Array(OrderReturn, {
+      description: 'What was asked to be given back, the first one first.',
+    }),
     history: Type.Array(
       Type.Object(
         {
@@ -51,10 +79,14 @@ export const Order = Type.Object(
   { ...closed, $id: 'Order' },
 )
 export type Order = Static<typeof Order>
-export const OrderSummary = Type.Omit(Order, ['lines', 'taxes', 'shipping', 'history'], {
-  ...closed,
-  $id: 'OrderSummary',
-})
+export const OrderSummary = Type.Omit(
+  Order,
+  ['lines', 'taxes', 'shipping', 'shipments', 'returns', 'history'],
+  {
+    ...closed,
+    $id: 'OrderSummary',
+  },
+)
 export type OrderSummary = Static<typeof OrderSummary>
 export const OrderPage = pageOf(OrderSummary)
 
@@ -82,15 +114,6 @@ export const Quote = Type.Object(
   { ...closed, $id: 'Quote' },
 )
 export type Quote = Static<typeof Quote>
-
-const orderNotFound = { status: 404, title: 'There is no such order.' } as const
-const stateConflict = {
-  status: 409,
-  title: 'The order is in a state that does not allow this.',
-  detail: Type.Object({ current: State, allowed: Type.Array(State) }, closed),
-} as const
-const Nothing = Type.Object({}, closed)
-const moved = Type.Object({ orderId: Id, state: State }, closed)
 
 const Lines = Type.Array(Type.Object({ sku: Sku, quantity: Quantity }, closed), {
   minItems: 1,
@@ -207,7 +230,7 @@ export const pay = command('orders.pay', {
 })
 
 export const cancel = command('orders.cancel', {
-  summary: 'Cancel an order: pieces go back to stock, money goes back to the customer.',
+  summary: 'Cancel an order that is not being fulfilled: pieces go back to stock, money goes back.',
   http: { method: 'POST', path: '/v1/orders/{orderId}/cancel', scope: 'orders:write' },
   input: Type.Object({ orderId: Id, reason: Type.Optional(Type.String({ maxLength: 200 })) }, closed),
   output: moved,
@@ -251,7 +274,16 @@ export const recordRefund = command('orders.record-refund', {
 export const expireOverdue = command('orders.expire-overdue', {
   summary: 'Expire unpaid orders whose time is up and give their pieces back.',
   everyMs: 15_000,
-  input: Nothing,
+  input: Type.Object(
+    {
+      foreseen: Type.Optional(
+        Type.Boolean({
+          description: 'Asked for by an earlier run, for this moment; it does not look ahead again.',
+        }),
+      ),
+    },
+    closed,
+  ),
   output: Type.Object({ expired: Type.Integer({ minimum: 0 }) }, closed),
   refusals: {},
   retry: retry.standard,
@@ -280,9 +312,17 @@ export const paymentFailed = event('order.payment-failed', {
 })
 export const cancelled = event('order.cancelled', { summary: 'An order was cancelled.', payload: told })
 export const expired = event('order.expired', { summary: 'An unpaid order ran out of time.', payload: told })
+export const completed = event('order.completed', {
+  summary: 'All pieces of an order are with the customer.',
+  payload: told,
+})
+export const returned = event('order.returned', {
+  summary: 'All pieces of an order came back.',
+  payload: told,
+})
 
 export const orders = service('orders', {
-  summary: 'Orders, from the basket to paid, cancelled or expired.',
+  summary: 'Orders, from the basket to the last parcel, and back.',
   commands: [
     quote,
     place,
@@ -293,8 +333,35 @@ export const orders = service('orders', {
     recordRefund,
     expireOverdue,
     markQuotesStale,
+    confirmAuthorization,
+    awaitAction,
+    recordVoid,
+    recordRefundFailure,
+    recordDispute,
+    recordDisputeEnd,
+    ship,
+    accept,
+    reject,
+    cancelUnaccepted,
+    recordDelivery,
+    recordShipmentReturn,
+    requestReturn,
+    receiveReturn,
+    declineReturn,
+    findStuck,
+    resolveCase,
   ],
-  events: [placed, paid, paymentFailed, cancelled, expired, shipmentRequested, kitchenAccepted],
+  events: [
+    placed,
+    paid,
+    paymentFailed,
+    cancelled,
+    expired,
+    completed,
+    returned,
+    shipmentRequested,
+    kitchenAccepted,
+  ],
   concurrency: 50,
   lockMs: 10_000,
 })

@@ -222,6 +222,46 @@ export const refund = command('payments.refund', {
   timeoutMs: 30_000,
 })
 
+const AskedBy = Type.Unsafe<string>({
+  ...Id,
+  description: 'The command that asks for it; asked for twice by the same one, it happens once.',
+})
+export const capture = command('payments.capture', {
+  summary: 'Take money that was set aside, never more than that.',
+  input: Type.Object(
+    {
+      paymentId: Id,
+      requestId: AskedBy,
+      amountMinor: Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'Minor units.',
+      }),
+      isFinal: Type.Boolean({ description: 'Whether what is left then is let go.' }),
+    },
+    closed,
+  ),
+  output: Type.Object({ paymentId: Id, status: PaymentStatus }, closed),
+  refusals: {
+    payment_not_found: { status: 404, title: 'There is no such payment.' },
+    capture_exceeds_authorized: { status: 409, title: 'That is more than is left of what was set aside.' },
+  },
+  retry: retry.remote,
+  timeoutMs: 30_000,
+})
+
+export const voidPayment = command('payments.void', {
+  summary: 'Let go what was set aside and not captured.',
+  input: Type.Object({ paymentId: Id, requestId: AskedBy, reason: Type.String({ maxLength: 300 }) }, closed),
+  output: Type.Object({ paymentId: Id, status: PaymentStatus }, closed),
+  refusals: {
+    payment_not_found: { status: 404, title: 'There is no such payment.' },
+    payment_captured: { status: 409, title: 'The money is captured: it can only be refunded.' },
+  },
+  retry: retry.remote,
+  timeoutMs: 30_000,
+})
+
 export const rollUpLedger = command('payments.roll-up-ledger', {
   summary:
     'Add what was posted to the balances of accounts, so that reading them does not sum the whole history.',

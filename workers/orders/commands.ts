@@ -1,50 +1,51 @@
 import type { Sql } from '../../db/client.ts'
-import type { Command } from '../../queues/command.ts'
 import {
   cancelled,
   expired,
   expireOverdue as expireOverdueCommand,
   markQuotesStale,
-  type OrderState,
   type orders,
   paid,
   paymentFailed,
   placed,
 } from '../../queues/orders.ts'
-import {
-  done,
-  emit,
-  type FollowUp,
-  follow,
-  type Handlers,
-  type Job,
-  later,
-  rejected,
-  type Tx,
-} from '../../queues/outcome.ts'
-import { charge, refund } from '../../queues/payments.ts'
-import { expiryOf, extendedExpiryOf, isSamePrice, type Price, price, receive, sourcesOf } from './domain.ts'
+import { done, emit, follow, type Handlers, rejected, type Tx } from '../../queues/outcome.ts'
+import { charge } from '../../queues/payments.ts'
+import { caseHandlers } from './case-commands.ts'
+import { type Lifecycle, lifecycleDefaults } from './config.ts'
+import { cancellable, expiryOf, extendedExpiryOf, isSamePrice, type Price, price, receive } from './domain.ts'
 import { createFindExtras } from './extras.ts'
-import type { Note } from './history.ts'
+import { fulfilmentHandlers, lookAheadMs } from './fulfilment-commands.ts'
+import { customerOf, giveBack, mustLoad, noteOf, refuseMove, refuseMoveTo, told } from './handling.ts'
+import { moneyHandlers, takeCapture } from './money-commands.ts'
 import * as moves from './moves.ts'
 import { quoteExpiryOf } from './quote.ts'
 import { priceVersionOf, type QuoteTokens } from './quote-token.ts'
 import * as quotes from './quotes.ts'
+import { returnHandlers } from './return-commands.ts'
 import * as store from './store.ts'
 import { createReadTerms, type Terms } from './terms.ts'
+import { expiriesIn } from './timers.ts'
 
 /** Orders that one run of the clock expires; the rest follow at once. */
 const expireBatchMax = 100
 /** Lines of quotes that one run marks stale; the rest follow at once. */
 const staleBatchMax = 500
-/** How soon to look again for an order that is still to be placed. */
-const lookAgainMs = (run: number): number => Math.min(50 * 2 ** run, 5_000)
 
-export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders> => {
+export const handlers = (
+  sql: Sql,
+  tokens: QuoteTokens,
+  lifecycle: Lifecycle = lifecycleDefaults,
+): Handlers<typeof orders> => {
   const readOffers = store.createReadOffers(sql)
   const findExtras = createFindExtras(sql)
   const readTerms = createReadTerms(sql, tokens, readOffers, findExtras)
   return {
+    ...moneyHandlers(),
+    ...fulfilmentHandlers(),
+    ...returnHandlers({ withinMs: lifecycle.returnWithinMs }),
+    ...caseHandlers({ newId: lifecycle.newId }),
+
     'orders.quote': async job => {
       const customerId = customerOf(job)
       const reading = readOffers({ orderId: job.id, lines: job.input.lines })
@@ -130,7 +131,7 @@ export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders>
       const { orderId, paymentMethod } = job.input
       const step = { orderId, ownerId: customerOf(job), note: noteOf(job, 'orders.pay') }
       const order = await moves.markPendingPayment(tx, { ...step, expiresAt: expiryOf(job.now) })
-      if (order === null) return refuseMove(tx, job, step, 'pending_payment')
+      if (order === null) return refuseMoveTo(tx, job, step, 'pending_payment')
       const { customerId, totalMinor: amountMinor, currency, charges: attempt } = order
       const how = howToCharge(await store.loadChargeTerms(tx, orderId))
       const asked = { orderId, attempt, customerId, amountMinor, currency, paymentMethod, ...how }
@@ -141,11 +142,11 @@ export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders>
       const { orderId } = job.input
       const step = { orderId, ownerId: customerOf(job), note: noteOf(job, 'orders.cancel') }
       const order = await moves.markCancelled(tx, step)
-      if (order === null) return refuseMove(tx, job, step, 'cancelled')
+      if (order === null) return refuseMove(tx, job, step, cancellable)
       return done(
         { orderId, state: order.state },
         {
-          follow: returnMoney(job, order, job.input.reason ?? 'order cancelled'),
+          follow: giveBack(job, order, job.input.reason ?? 'order cancelled'),
           emit: [emit(cancelled, told(order))],
         },
       )
@@ -157,18 +158,13 @@ export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders>
       const order = await moves.markPaid(tx, { orderId, note, payment: job.input })
       if (order !== null) return done({ orderId, state: order.state }, { emit: [emit(paid, told(order))] })
       const current = await mustLoad(tx, orderId)
-      switch (receive(current, job.input)) {
+      const what = receive(current, job.input)
+      switch (what) {
         case 'known':
           return done({ orderId, state: current.state })
-        case 'return': {
-          await store.noteLatePayment(tx, orderId, job.input)
-          const { paymentId, amountMinor } = job.input
-          const late = { paymentId, capturedMinor: amountMinor, refundedMinor: 0 }
-          return done(
-            { orderId, state: current.state },
-            { follow: returnMoney(job, late, `order ${current.state}`) },
-          )
-        }
+        case 'capture':
+        case 'return':
+          return takeCapture(tx, job, current, what)
         case 'pay':
           throw new Error(`order ${orderId} moved while its payment was confirmed`)
       }
@@ -185,24 +181,24 @@ export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders>
       return done({ orderId, state: current.state })
     },
 
-    'orders.record-refund': async job => async tx => {
-      const { orderId } = job.input
-      await store.noteRefund(tx, job.input)
-      const { state } = await mustLoad(tx, orderId)
-      return done({ orderId, state })
-    },
-
     'orders.expire-overdue': async job => async tx => {
       const ended = await moves.expireOverdue(tx, {
         limit: expireBatchMax,
         extendedTo: extendedExpiryOf(job.now),
         note: noteOf(job, 'orders.expire-overdue'),
       })
+      const again = ended.length < expireBatchMax ? [] : [follow(expireOverdueCommand, { foreseen: true })]
+      // The clock comes round every 15 seconds; for what expires before its next round there is a command at that moment.
+      const span = { after: job.now, until: new Date(job.now.getTime() + lookAheadMs) }
+      const moments = job.input.foreseen ? [] : await expiriesIn(tx, span)
+      const foreseen = moments.map(moment =>
+        follow(expireOverdueCommand, { foreseen: true }, moment.getTime() - job.now.getTime()),
+      )
       return done(
         { expired: ended.length },
         {
           emit: ended.map(order => emit(expired, told(order))),
-          follow: ended.length < expireBatchMax ? [] : [follow(expireOverdueCommand, {})],
+          follow: [...again, ...foreseen, ...ended.flatMap(order => giveBack(job, order, 'order expired'))],
         },
       )
     },
@@ -217,31 +213,6 @@ export const handlers = (sql: Sql, tokens: QuoteTokens): Handlers<typeof orders>
       return done({ lines }, { follow: lines < staleBatchMax ? [] : [follow(markQuotesStale, job.input)] })
     },
   }
-}
-
-const noteOf = (job: Job, cause: keyof Handlers<typeof orders>): Note => ({
-  cause,
-  actorId: job.actor?.id ?? null,
-  traceparent: job.traceparent,
-  at: job.now,
-})
-
-function customerOf(job: Job): string {
-  if (!job.actor) throw new Error('only a person can ask for this')
-  return job.actor.id
-}
-
-const told = ({ id, customerId, totalMinor, currency }: store.OrderRow) => ({
-  orderId: id,
-  customerId,
-  totalMinor,
-  currency,
-})
-
-async function mustLoad(tx: Tx, orderId: string): Promise<store.OrderRow> {
-  const order = await store.loadOrder(tx, orderId)
-  if (!order) throw new Error(`there is no order ${orderId}`)
-  return order
 }
 
 /** What a charge says besides its amount: nobody has a share of nothing. */
@@ -267,34 +238,4 @@ async function tellUnsaved(tx: Tx, orderId: string, terms: Terms | null) {
   if (quote?.orderId && quote.orderId !== orderId) return rejected('quote_used', { orderId: quote.orderId })
   if (terms?.discount) return rejected('discount_used_up')
   throw new Error(`order ${orderId} was neither saved nor there`)
-}
-
-/**
- * No row moved: there is no such order of this customer, or it is in a state that does not allow the move. Whoever is
- * so quick that the order is still to be placed waits for it.
- */
-async function refuseMove(
-  tx: Tx,
-  job: Job<Command>,
-  { orderId, ownerId }: { readonly orderId: string; readonly ownerId: string },
-  to: OrderState,
-) {
-  const isBeingPlaced = await store.isBeingPlaced(tx, orderId, ownerId) // first: if it is not, it can be loaded
-  const order = await store.loadOrder(tx, orderId)
-  if (order === null && isBeingPlaced) return later(lookAgainMs(job.run), 'the order is not placed yet')
-  if (order?.customerId !== ownerId) return rejected('order_not_found')
-  const allowed = sourcesOf(to)
-  if (allowed.includes(order.state)) return later(0, 'the order has just moved')
-  return rejected('order_state_conflict', { current: order.state, allowed })
-}
-
-/** The refund of what is left of a captured payment, if anything. */
-function returnMoney(
-  job: Job<Command>,
-  money: Pick<store.OrderRow, 'paymentId' | 'capturedMinor' | 'refundedMinor'>,
-  reason: string,
-): readonly FollowUp[] {
-  const amountMinor = money.capturedMinor - money.refundedMinor
-  if (money.paymentId === null || amountMinor === 0) return []
-  return [follow(refund, { paymentId: money.paymentId, requestId: job.id, amountMinor, reason })]
 }

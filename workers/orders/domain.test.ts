@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type OrderState, orderStates } from '../../queues/orders.ts'
+import { type OrderState, orderStates } from '../../queues/order-states.ts'
 import {
   type Extras,
   type Offer,
@@ -242,12 +242,14 @@ describe('transitions', () => {
   test('every state is reachable from the first', () => {
     expect([...reachable('pending_payment')].sort()).toEqual([...orderStates].sort())
   })
-  test('no way leads out of a cancelled or an expired order, and one does out of every other', () => {
+  test('no way leads out of a returned, cancelled or expired order, and one does out of every other', () => {
     const terminal = orderStates.filter(state => transitions[state].length === 0)
-    expect(terminal).toEqual(['cancelled', 'expired'])
+    expect(terminal).toEqual(['returned', 'cancelled', 'expired'])
   })
   test('a paid order never goes back to unpaid, and only an unpaid one expires', () => {
-    expect([...reachable('paid')]).toEqual(['paid', 'cancelled'])
+    for (const state of ['pending_payment', 'payment_failed', 'expired'] as const)
+      expect(reachable('paid')).not.toContain(state)
+    expect(reachable('completed')).not.toContain('cancelled')
     expect(sourcesOf('expired')).toEqual(['pending_payment', 'payment_failed'])
   })
   test('the guard of a transition is the table read backwards', () => {
@@ -265,6 +267,7 @@ describe('a captured payment', () => {
     totalMinor: 700,
     currency: 'EUR',
     paymentId,
+    capturedMinor: paymentId === null ? 0 : 700,
   })
   const payment = { paymentId: 'p1', amountMinor: 700, currency: 'EUR' }
 
@@ -274,12 +277,26 @@ describe('a captured payment', () => {
       pending_payment: 'pay',
       payment_failed: 'return',
       paid: 'return',
+      fulfilling: 'return',
+      completed: 'return',
+      return_requested: 'return',
+      returned: 'return',
       cancelled: 'return',
       expired: 'return',
     })
   })
   test('is taken once: told of again, nothing happens, in whatever state the order is', () => {
     for (const state of orderStates) expect(receive(order(state, 'p1'), payment)).toBe('known')
+  })
+  test('that was only set aside counts as captured, or goes back if the order has ended', () => {
+    const decided = orderStates.map(state => [
+      state,
+      receive({ ...order(state, 'p1'), capturedMinor: 0 }, payment),
+    ])
+    expect(new Set(decided.filter(([, what]) => what === 'return').map(([state]) => state))).toEqual(
+      new Set(['cancelled', 'expired']),
+    )
+    expect(new Set(decided.map(([, what]) => what))).toEqual(new Set(['capture', 'return']))
   })
   test('of another amount or currency than the order is a bug, and stops', () => {
     expect(() => receive(order('pending_payment'), { ...payment, amountMinor: 699 })).toThrow('699 EUR')

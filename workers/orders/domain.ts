@@ -1,5 +1,6 @@
 import type { RefusalOf } from '../../queues/command.ts'
-import type { OrderState, place as placeCommand, quote as quoteCommand } from '../../queues/orders.ts'
+import type { OrderState } from '../../queues/order-states.ts'
+import type { place as placeCommand, quote as quoteCommand } from '../../queues/orders.ts'
 import { type Rejected, rejected } from '../../queues/outcome.ts'
 import { type Discount, reductionBy } from './discount.ts'
 import { type Goods, type Line, type Money, priceOf, type StoreTerms } from './pricing.ts'
@@ -9,7 +10,11 @@ import { type Rate, type Shipping, shippingAt } from './rate.ts'
 export const transitions = {
   pending_payment: ['paid', 'payment_failed', 'cancelled', 'expired'],
   payment_failed: ['pending_payment', 'cancelled', 'expired'],
-  paid: ['cancelled'],
+  paid: ['fulfilling', 'cancelled'],
+  fulfilling: ['completed', 'cancelled'], // cancelled only as long as nothing was handed over
+  completed: ['return_requested'],
+  return_requested: ['returned', 'completed'],
+  returned: [],
   cancelled: [],
   expired: [],
 } as const satisfies Record<OrderState, readonly OrderState[]>
@@ -164,6 +169,14 @@ const isSameLine = (one: Line, other: Line | undefined): boolean =>
   one.taxMinor === other.taxMinor &&
   one.taxRatePpm === other.taxRatePpm
 
+/** The states in which an order has ended, and its money goes back however late it comes. */
+export const isOver = (state: OrderState): boolean => state === 'cancelled' || state === 'expired'
+
+/** The states that a customer may cancel: afterwards the merchant is at work on it. */
+export const cancellable = sourcesOf('cancelled').filter(state => state !== 'fulfilling')
+/** The states that the merchant may take an order back from, as long as nothing was handed over. */
+export const rejectable = ['paid', 'fulfilling'] as const satisfies readonly OrderState[]
+
 /** An order as the decisions below need it. */
 export interface OrderMoney {
   readonly state: OrderState
@@ -171,19 +184,68 @@ export interface OrderMoney {
   readonly currency: string
   /** The payment that counts for this order; any other one is sent back. */
   readonly paymentId: string | null
+  readonly capturedMinor: number
+}
+export interface Received {
+  readonly paymentId: string
+  readonly amountMinor: number
+  readonly currency: string
 }
 
-/** What to do with a captured payment: nothing if it counts already, else pay the order or send the money back. */
+/**
+ * What to do with a captured payment: nothing if it counts already, pay the order, count what was set aside as
+ * captured, or send the money back.
+ */
 export function receive(
   order: OrderMoney,
-  payment: { readonly paymentId: string; readonly amountMinor: number; readonly currency: string },
-): 'known' | 'pay' | 'return' {
-  if (order.paymentId === payment.paymentId) return 'known'
-  const { totalMinor, currency } = order
+  payment: Received & { readonly capturedMinor?: number },
+): 'known' | 'pay' | 'capture' | 'return' {
+  if (order.paymentId === payment.paymentId) {
+    if (order.capturedMinor >= (payment.capturedMinor ?? payment.amountMinor)) return 'known'
+    return isOver(order.state) ? 'return' : 'capture'
+  }
+  return receiveOther(order, payment)
+}
+
+/** What to do with money that was set aside: nothing if it counts already, pay the order, or let it go. */
+export const receiveAuthorized = (order: OrderMoney, payment: Received): 'known' | 'pay' | 'return' =>
+  order.paymentId === payment.paymentId ? 'known' : receiveOther(order, payment)
+
+function receiveOther({ state, totalMinor, currency }: OrderMoney, payment: Received): 'pay' | 'return' {
   if (payment.amountMinor !== totalMinor || payment.currency !== currency) {
     throw new Error(
       `payment of ${payment.amountMinor} ${payment.currency} for an order of ${totalMinor} ${currency}`,
     )
   }
-  return sourcesOf('paid').includes(order.state) ? 'pay' : 'return'
+  return sourcesOf('paid').includes(state) ? 'pay' : 'return'
+}
+
+/** Where the money of an order is. */
+export interface OrderFunds {
+  readonly paymentId: string | null
+  readonly authorizedMinor: number
+  readonly capturedMinor: number
+  readonly refundedMinor: number
+  /** A charge that the buyer has yet to confirm: nobody shall confirm it any more. */
+  readonly actionPaymentId: string | null
+}
+export interface Compensation {
+  readonly undo: 'payments.refund' | 'payments.void'
+  readonly paymentId: string
+  /** Of a refund; a void lets go all that is left. */
+  readonly amountMinor: number
+}
+
+/** What takes the money steps of an order back: what is captured is refunded, what is set aside is let go. */
+export function compensationOf(funds: OrderFunds): readonly Compensation[] {
+  const { paymentId, authorizedMinor, capturedMinor, refundedMinor, actionPaymentId } = funds
+  const steps: Compensation[] = []
+  const refundable = capturedMinor - refundedMinor
+  if (paymentId !== null && refundable > 0)
+    steps.push({ undo: 'payments.refund', paymentId, amountMinor: refundable })
+  if (paymentId !== null && authorizedMinor > 0 && capturedMinor === 0)
+    steps.push({ undo: 'payments.void', paymentId, amountMinor: authorizedMinor })
+  if (actionPaymentId !== null && actionPaymentId !== paymentId)
+    steps.push({ undo: 'payments.void', paymentId: actionPaymentId, amountMinor: 0 })
+  return steps
 }

@@ -125,6 +125,9 @@ test('money that comes for an expired order goes back, and the order stays expir
     ],
   })
   expect(await orderOf(id)).toMatchObject({ state: 'expired', payment_status: 'captured' })
+  const [late] =
+    await kernel.sql`delete from orders.cases where order_id = ${id} returning kind, cause, state`
+  expect({ ...late }).toEqual({ kind: 'late_payment', cause: payment.paymentId, state: 'open' })
   await kernel.sql`delete from orders.history where order_id = ${id}`
   await kernel.sql`delete from orders.lines where order_id = ${id}`
   await kernel.sql`delete from orders.orders where id = ${id}`

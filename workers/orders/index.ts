@@ -6,9 +6,12 @@ import { readConfig } from './config.ts'
 import { createQuoteTokens } from './quote-token.ts'
 import { routes } from './routes.ts'
 
-export const ordersService = defineService(orders, ({ sql, env }) => ({
-  handlers: handlers(sql, createQuoteTokens(readConfig(env).secret)),
-  routes: routes(sql),
-}))
+export const ordersService = defineService(orders, ({ sql, env, newId }) => {
+  const { secret, returnWithinMs } = readConfig(env)
+  return {
+    handlers: handlers(sql, createQuoteTokens(secret), { returnWithinMs, newId }),
+    routes: routes(sql),
+  }
+})
 
 if (import.meta.main) await runService(ordersService)

@@ -1,10 +1,10 @@
 import type { JSONValue } from 'postgres'
 import { oneStatementPerTransaction } from '../../queues/batch.ts'
-import type { OrderState } from '../../queues/orders.ts'
+import type { OrderState } from '../../queues/order-states.ts'
 import type { Tx } from '../../queues/outcome.ts'
-import { sourcesOf } from './domain.ts'
+import { cancellable, type Received, rejectable, sourcesOf } from './domain.ts'
 import { type Note, noteColumns, toNoteRow, writeHistory } from './history.ts'
-import { type OrderRow, orderColumns, type Payment } from './store.ts'
+import { type OrderRow, orderColumns } from './store.ts'
 
 /** One step of an order. Zero rows moved: it is not there, not the owner's, or in a state that does not allow it. */
 export interface Step {
@@ -14,17 +14,21 @@ export interface Step {
   readonly ownerId?: string
 }
 
-/** Paid in full: its pieces are sold. */
-export const markPaid = mover<{ readonly payment: Payment }>({
+/** Paid in full, or its money set aside: its pieces are sold, and a kitchen has so long to accept it. */
+export const markPaid = mover<{ readonly payment: Received; readonly authorized?: boolean }>({
   to: 'paid',
-  facts: ({ payment }) => ({
+  facts: ({ payment, authorized = false }) => ({
     payment_id: payment.paymentId,
     amount_minor: payment.amountMinor,
     currency: payment.currency,
+    authorized,
   }),
-  columns: tx => tx`payment_id uuid, amount_minor bigint, currency text`,
+  columns: tx => tx`payment_id uuid, amount_minor bigint, currency text, authorized boolean`,
   changes: tx => tx`
-    charging = false, payment_id = step.payment_id, captured_minor = step.amount_minor, refunded_minor = 0`,
+    charging = false, action = null, payment_id = step.payment_id, refunded_minor = 0,
+    captured_minor = case when step.authorized then 0 else step.amount_minor end,
+    authorized_minor = case when step.authorized then step.amount_minor else 0 end,
+    accept_by = step.at + o.accept_within_ms * interval '1 millisecond'`,
   guard: tx => tx`o.total_minor = step.amount_minor and o.currency = step.currency`,
   stock: tx => tx`catalog.commit(id)`,
 })
@@ -34,7 +38,7 @@ export const markPaymentFailed = mover<{ readonly attempt: number }>({
   to: 'payment_failed',
   facts: ({ attempt }) => ({ attempt }),
   columns: tx => tx`attempt smallint`,
-  changes: tx => tx`charging = false`,
+  changes: tx => tx`charging = false, action = null`,
   guard: tx => tx`o.charges = step.attempt`,
 })
 
@@ -48,13 +52,61 @@ export const markPendingPayment = mover<{ readonly expiresAt: Date }>({
 })
 
 /** Its pieces are free again, or back in stock if they were sold. */
-export const markCancelled = mover({ to: 'cancelled', stock: tx => tx`catalog.release(array[id])` })
+export const markCancelled = mover({
+  to: 'cancelled',
+  from: cancellable,
+  stock: tx => tx`catalog.release(array[id])`,
+})
+
+/** The same, of an order that is paid or being fulfilled, as long as nothing was handed over. */
+export const markRejected = mover({
+  to: 'cancelled',
+  from: rejectable,
+  guard: tx => tx`not o.handed_over`,
+  stock: tx => tx`catalog.release(array[id])`,
+})
+
+/** The first pieces of it are to be sent. */
+export const markShipping = mover({ to: 'fulfilling', guard: tx => tx`o.accept_within_ms is null` })
+
+/** Its kitchen takes it, in time. */
+export const markAccepted = mover({
+  to: 'fulfilling',
+  guard: tx => tx`o.accept_within_ms is not null and o.accept_by > step.at`,
+})
+
+/** All its pieces are with the customer. */
+export const markCompleted = mover({
+  to: 'completed',
+  from: ['fulfilling'],
+  changes: tx => tx`completed_at = step.at`,
+  guard: tx => tx`
+    not exists (select from orders.lines l where l.order_id = o.id and l.shipped < l.quantity)
+    and not exists (
+      select from orders.shipments s where s.order_id = o.id and s.state in ('awaiting_money', 'handed_over'))`,
+})
+
+/** Some of its pieces are to come back: only of one that was completed after `since`. */
+export const markReturnRequested = mover<{ readonly since: Date }>({
+  to: 'return_requested',
+  facts: ({ since }) => ({ since: since.toISOString() }),
+  columns: tx => tx`since timestamptz`,
+  guard: tx => tx`o.completed_at > step.since`,
+})
+
+/** Its return was decided, and it may be asked for another one. */
+export const markReturnOver = mover({ to: 'completed', from: ['return_requested'] })
+
+/** All its pieces came back. */
+export const markReturned = mover({ to: 'returned' })
 
 type Fragment = ReturnType<Tx>
 
 /** A transition of the state machine as it is written: `o` is the order, `step` what was asked. */
 interface Transition<Facts> {
   readonly to: OrderState
+  /** The states it may come from; all that lead there, unless said. */
+  readonly from?: readonly OrderState[]
   /** What the step brings with it, as columns of `step`. */
   readonly facts?: (step: Facts) => Record<string, JSONValue>
   readonly columns?: (tx: Tx) => Fragment
@@ -65,7 +117,15 @@ interface Transition<Facts> {
 }
 
 /** Moves orders. Answers the moved order, or null where zero rows moved. */
-function mover<Facts = unknown>({ to, facts, columns, changes, guard, stock }: Transition<Facts>) {
+function mover<Facts = unknown>({
+  to,
+  from = sourcesOf(to),
+  facts,
+  columns,
+  changes,
+  guard,
+  stock,
+}: Transition<Facts>) {
   return oneStatementPerTransaction(async (tx, steps: readonly (Step & Facts)[]) => {
     const rows = steps.map(step => ({
       id: step.orderId,
@@ -82,7 +142,7 @@ function mover<Facts = unknown>({ to, facts, columns, changes, guard, stock }: T
         set previous_state = o.state, state = ${to}, version = o.version + 1 ${changes ? tx`, ${changes(tx)}` : tx``}
         from step
         where o.id = any(${steps.map(step => step.orderId)}::uuid[]) and o.id = step.id
-          and o.state = any(${sourcesOf(to) as OrderState[]})
+          and o.state = any(${from as OrderState[]})
           and (step.owner_id is null or o.customer_id = step.owner_id) ${guard ? tx`and ${guard(tx)}` : tx``}
         returning o.*
       ), noted as (${writeHistory(tx, 'moved')})

@@ -24,13 +24,36 @@ export async function readOrder(sql: Sql, customerId: string, id: string): Promi
     select ${columns(sql)}, taxes, shipping,
       (select ${linesJson(sql)} from orders.lines where order_id = id) as lines,
       (select jsonb_agg(jsonb_build_object('from', from_state, 'to', to_state, 'cause', cause, 'at', at) order by seq)
-       from orders.history where order_id = id) as history
+       from orders.history where order_id = id) as history,
+      (select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'kind', s.kind, 'state', s.state, 'createdAt', s.created_at,
+                'lines', (select jsonb_agg(jsonb_build_object('sku', l.sku, 'quantity', l.quantity) order by l.sku)
+                          from orders.shipment_lines l where l.shipment_id = s.id)) order by s.id), '[]')
+       from orders.shipments s where s.order_id = orders.id) as shipments,
+      (select coalesce(jsonb_agg(jsonb_build_object('id', r.id, 'state', r.state, 'reason', r.reason,
+                'refundMinor', r.refund_minor, 'requestedAt', r.requested_at, 'decidedAt', r.decided_at,
+                'lines', (select jsonb_agg(jsonb_build_object('sku', l.sku, 'quantity', l.quantity) order by l.sku)
+                          from orders.return_lines l where l.return_id = r.id)) order by r.id), '[]')
+       from orders.returns r where r.order_id = orders.id) as returns
     from orders.orders where id = ${id} and customer_id = ${customerId}`
   if (!row) return null
-  const { lines, taxes, shipping, history, ...summary } = row
-  const steps = history.map(step => ({ ...step, at: new Date(step.at).toISOString() }))
-  return { ...toSummary(summary), lines, taxes, shipping, history: steps }
+  const { lines, taxes, shipping, history, shipments, returns, ...summary } = row
+  return {
+    ...toSummary(summary),
+    lines,
+    taxes,
+    shipping,
+    history: history.map(step => ({ ...step, at: instant(step.at) })),
+    shipments: shipments.map(each => ({ ...each, createdAt: instant(each.createdAt) })),
+    returns: returns.map(each => ({
+      ...each,
+      requestedAt: instant(each.requestedAt),
+      decidedAt: each.decidedAt && instant(each.decidedAt),
+    })),
+  }
 }
+
+/** An instant as JSON of Postgres has it, as RFC 3339 in UTC. */
+const instant = (at: string): string => new Date(at).toISOString()
 
 /** The quote with its lines as it stands now, or null if this customer has no such quote. */
 export async function readQuote(sql: Sql, customerId: string, id: string): Promise<Quote | null> {
@@ -48,18 +71,22 @@ export async function readQuote(sql: Sql, customerId: string, id: string): Promi
 }
 
 type QuoteRow = Omit<Quote, 'quotedAt' | 'expiresAt'> & { readonly quotedAt: Date; readonly expiresAt: Date }
-type SummaryRow = Omit<OrderSummary, 'placedAt' | 'expiresAt'> & {
+type SummaryRow = Omit<OrderSummary, 'placedAt' | 'expiresAt' | 'acceptBy'> & {
   readonly placedAt: Date
   readonly expiresAt: Date
+  readonly acceptBy: Date | null
 }
-type Parts = Pick<Order, 'lines' | 'taxes' | 'shipping' | 'history'>
+type Parts = Pick<Order, 'lines' | 'taxes' | 'shipping' | 'shipments' | 'returns' | 'history'>
 
 const columns = (sql: Sql) => sql`
   id, state, payment_status as "paymentStatus", ${sumColumns(sql)},
-  placed_at as "placedAt", expires_at as "expiresAt"`
+  placed_at as "placedAt", expires_at as "expiresAt", accept_by as "acceptBy",
+  case when action is not null and state = 'pending_payment'
+    then jsonb_build_object('type', 'redirect', 'url', action ->> 'url') end as "nextAction"`
 
 const toSummary = (row: SummaryRow): OrderSummary => ({
   ...row,
   placedAt: row.placedAt.toISOString(),
   expiresAt: row.expiresAt.toISOString(),
+  acceptBy: row.acceptBy?.toISOString() ?? null,
 })

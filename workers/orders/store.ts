@@ -1,6 +1,7 @@
 import type { Sql } from '../../db/client.ts'
 import { oneStatement, oneStatementPerTransaction } from '../../queues/batch.ts'
-import { type OrderState, place as placeCommand } from '../../queues/orders.ts'
+import type { OrderState } from '../../queues/order-states.ts'
+import { place as placeCommand } from '../../queues/orders.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import { lineColumns } from './columns.ts'
 import { countUses, takeUses } from './discounts.ts'
@@ -17,8 +18,17 @@ export interface OrderRow {
   /** Charges asked for so far. */
   readonly charges: number
   readonly paymentId: string | null
+  readonly authorizedMinor: number
   readonly capturedMinor: number
   readonly refundedMinor: number
+  /** The payment that waits for the buyer to confirm it at the bank. */
+  readonly actionPaymentId: string | null
+  /** Null for an order that is shipped; else a kitchen accepts it. */
+  readonly acceptWithinMs: number | null
+  readonly acceptBy: Date | null
+  /** Pieces were given to the carrier or the kitchen. */
+  readonly handedOver: boolean
+  readonly completedAt: Date | null
 }
 
 /** The lines of one order, before or after they are priced. */
@@ -83,7 +93,7 @@ export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonl
       select * from jsonb_to_recordset(${tx.json(orders.map(toRow))}) as step(
         id uuid, customer_id uuid, store_id uuid, currency text, goods_minor bigint, discount_minor bigint,
         shipping_minor bigint, tax_minor bigint, total_minor bigint, prices_include_tax boolean, capture text,
-        split jsonb, taxes jsonb, shipping jsonb, discount_code text, discount_id uuid, expires_at timestamptz,
+        accept_within_ms integer, split jsonb, taxes jsonb, shipping jsonb, discount_code text, discount_id uuid, expires_at timestamptz,
         lines jsonb, quote_id uuid, ${noteColumns(tx)})
     ), ${ifQuoted(() => tx`${useQuotes(tx, quoteIds)}, `)}
     ${ifDiscounted(
@@ -94,10 +104,11 @@ export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonl
         )}, `,
     )}placed as (
       insert into orders.orders (id, customer_id, state, store_id, currency, goods_minor, discount_minor,
-        shipping_minor, tax_minor, total_minor, prices_include_tax, capture, split, taxes, shipping, discount_code,
-        placed_at, expires_at)
+        shipping_minor, tax_minor, total_minor, prices_include_tax, capture, accept_within_ms, split, taxes, shipping,
+        discount_code, placed_at, expires_at)
       select id, customer_id, 'pending_payment', store_id, currency, goods_minor, discount_minor, shipping_minor,
-        tax_minor, total_minor, prices_include_tax, capture, split, taxes, shipping, discount_code, at, expires_at
+        tax_minor, total_minor, prices_include_tax, capture, accept_within_ms, split, taxes, shipping, discount_code,
+        at, expires_at
       from step where true ${ifQuoted(() => tx`and ${isFree}`)}
         ${ifDiscounted(() => tx`and (discount_id is null or id in (select order_id from granted))`)}
       order by id on conflict (id) do nothing returning id, previous_state, state, version
@@ -127,6 +138,7 @@ const toRow = (order: NewOrder) => ({
   total_minor: order.totalMinor,
   prices_include_tax: order.pricesIncludeTax,
   capture: order.capture,
+  accept_within_ms: order.acceptWithinMs,
   split: order.split,
   taxes: order.taxes,
   lines: order.lines,
@@ -153,7 +165,9 @@ export async function loadChargeTerms(tx: Tx, orderId: string): Promise<ChargeTe
 
 export const orderColumns = (tx: Tx) => tx`
   id, customer_id as "customerId", state, total_minor as "totalMinor", currency, charges, payment_id as "paymentId",
-  captured_minor as "capturedMinor", refunded_minor as "refundedMinor"`
+  authorized_minor as "authorizedMinor", captured_minor as "capturedMinor", refunded_minor as "refundedMinor",
+  action ->> 'paymentId' as "actionPaymentId", accept_within_ms as "acceptWithinMs", accept_by as "acceptBy",
+  handed_over as "handedOver", completed_at as "completedAt"`
 
 export async function loadOrder(tx: Tx, orderId: string): Promise<OrderRow | null> {
   const [row] = await tx<OrderRow[]>`select ${orderColumns(tx)} from orders.orders where id = ${orderId}`
@@ -167,33 +181,7 @@ export async function isBeingPlaced(tx: Tx, orderId: string, customerId: string)
   return row?.isOpen === true
 }
 
-export interface Payment {
-  readonly paymentId: string
-  readonly amountMinor: number
-  readonly currency: string
-}
-
-/** Notes money that the order can no longer take; it counts as the order's until it has gone back. */
-export async function noteLatePayment(tx: Tx, orderId: string, payment: Payment): Promise<void> {
-  await tx`
-    update orders.orders
-    set charging = false,
-        captured_minor = case when payment_id is null then ${payment.amountMinor}::bigint else captured_minor end,
-        payment_id = coalesce(payment_id, ${payment.paymentId})
-    where id = ${orderId}`
-}
-
 /** The charge of an order that no longer waits for it was declined. */
 export async function noteLateDecline(tx: Tx, orderId: string, attempt: number): Promise<void> {
   await tx`update orders.orders set charging = false where id = ${orderId} and charges = ${attempt}`
-}
-
-/** Notes how much of the order's payment has gone back so far; another payment's refund is of no concern. */
-export async function noteRefund(
-  tx: Tx,
-  refund: { readonly orderId: string; readonly paymentId: string; readonly refundedMinor: number },
-): Promise<void> {
-  await tx`
-    update orders.orders set refunded_minor = greatest(refunded_minor, ${refund.refundedMinor})
-    where id = ${refund.orderId} and payment_id = ${refund.paymentId}`
 }

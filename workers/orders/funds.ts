@@ -1,0 +1,115 @@
+import type { Tx } from '../../queues/outcome.ts'
+import { type OrderRow, orderColumns } from './store.ts'
+
+/** Notes captured money that the order can no longer take; it counts as the order's until it has gone back. */
+export async function noteLateCapture(
+  tx: Tx,
+  orderId: string,
+  { paymentId, capturedMinor }: { readonly paymentId: string; readonly capturedMinor: number },
+): Promise<void> {
+  await tx`
+    update orders.orders
+    set charging = false, action = null,
+        captured_minor = case when coalesce(payment_id, ${paymentId}) = ${paymentId} then ${capturedMinor}::bigint
+                              else captured_minor end,
+        payment_id = coalesce(payment_id, ${paymentId})
+    where id = ${orderId}`
+}
+
+/** Notes money that was set aside for an order that can no longer take it. */
+export async function noteLateAuthorization(
+  tx: Tx,
+  orderId: string,
+  { paymentId, amountMinor }: { readonly paymentId: string; readonly amountMinor: number },
+): Promise<void> {
+  await tx`
+    update orders.orders
+    set charging = false, action = null,
+        authorized_minor = case when payment_id is null then ${amountMinor}::bigint else authorized_minor end,
+        payment_id = coalesce(payment_id, ${paymentId})
+    where id = ${orderId}`
+}
+
+/** Counts what was set aside as captured, so far. Null: that much was known, or the order has ended. */
+export async function noteCapture(
+  tx: Tx,
+  orderId: string,
+  { paymentId, capturedMinor }: { readonly paymentId: string; readonly capturedMinor: number },
+): Promise<OrderRow | null> {
+  const [row] = await tx<OrderRow[]>`
+    update orders.orders set captured_minor = ${capturedMinor}
+    where id = ${orderId} and payment_id = ${paymentId} and captured_minor < ${capturedMinor}
+      and state not in ('cancelled', 'expired')
+    returning ${orderColumns(tx)}`
+  return row ?? null
+}
+
+/** The buyer has to confirm the charge: shown, and the pieces kept until `keptUntil` at least. Null: nothing changed. */
+export async function noteAction(
+  tx: Tx,
+  {
+    orderId,
+    attempt,
+    paymentId,
+    url,
+    keptUntil,
+  }: {
+    readonly orderId: string
+    readonly attempt: number
+    readonly paymentId: string
+    readonly url: string
+    readonly keptUntil: Date
+  },
+): Promise<OrderRow | null> {
+  const [row] = await tx<OrderRow[]>`
+    update orders.orders
+    set charging = false, action = ${tx.json({ paymentId, url })}, expires_at = greatest(expires_at, ${keptUntil})
+    where id = ${orderId} and state = 'pending_payment' and charges = ${attempt} and action is null
+    returning ${orderColumns(tx)}`
+  return row ?? null
+}
+
+/** What was set aside under this payment is let go; another payment's is of no concern. */
+export async function noteVoid(tx: Tx, orderId: string, paymentId: string): Promise<void> {
+  await tx`
+    update orders.orders
+    set authorized_minor = case when payment_id = ${paymentId} then captured_minor else authorized_minor end,
+        action = case when action ->> 'paymentId' = ${paymentId} then null else action end
+    where id = ${orderId}`
+}
+
+/** Notes how much of the order's payment has gone back so far; another payment's refund is of no concern. */
+export async function noteRefund(
+  tx: Tx,
+  refund: {
+    readonly orderId: string
+    readonly paymentId: string
+    readonly refundId: string
+    readonly refundedMinor: number
+  },
+): Promise<void> {
+  await tx`
+    update orders.orders set refunded_minor = greatest(refunded_minor, ${refund.refundedMinor})
+    where id = ${refund.orderId} and payment_id = ${refund.paymentId}
+      and not exists (select from orders.cases where kind = 'refund_failed' and cause = ${refund.refundId})`
+}
+
+/** A refund did not arrive: so much of the payment has gone back without it. */
+export async function noteRefundFailure(
+  tx: Tx,
+  refund: { readonly orderId: string; readonly paymentId: string; readonly refundedMinor: number },
+): Promise<void> {
+  await tx`
+    update orders.orders set refunded_minor = least(refunded_minor, ${refund.refundedMinor})
+    where id = ${refund.orderId} and payment_id = ${refund.paymentId}`
+}
+
+/** The order's money is disputed, or is not any more. */
+export async function noteDispute(
+  tx: Tx,
+  dispute: { readonly orderId: string; readonly paymentId: string; readonly disputed: boolean },
+): Promise<void> {
+  await tx`
+    update orders.orders set disputed = ${dispute.disputed}
+    where id = ${dispute.orderId} and payment_id = ${dispute.paymentId}`
+}

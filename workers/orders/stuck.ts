@@ -1,0 +1,69 @@
+import type { JSONValue } from 'postgres'
+import type { CaseKind } from '../../queues/cases.ts'
+import type { Tx } from '../../queues/outcome.ts'
+import { capture } from '../../queues/payments.ts'
+
+/** What stands still, or has died, and belongs to an order; without those that have a case. */
+export interface Stuck {
+  readonly kind: CaseKind
+  readonly cause: string
+  readonly orderId: string
+  readonly paymentId: string | null
+  readonly detail: Record<string, JSONValue>
+}
+
+/** Cases that one look opens; the rest follow at the next. */
+const stuckMax = 200
+
+/** Dead commands of orders, since a moment. */
+export const deadCommands = (tx: Tx, since: Date): Promise<readonly Stuck[]> => tx<Stuck[]>`
+  select 'dead_command' as kind, d.command_id as cause, o.id as "orderId", o.payment_id as "paymentId",
+    jsonb_build_object('command', d.type, 'because', d.because, 'diedAt', d.died_at) as detail
+  from journal.dead_since(${since}) d
+  cross join lateral (
+    select o.id, o.payment_id from orders.orders o
+    where o.id in (d.order_id::uuid, d.root_order_id::uuid, d.root_id) or o.payment_id = d.payment_id::uuid limit 1
+  ) o
+  where not exists (select from orders.cases c where c.kind = 'dead_command' and c.cause = d.command_id)
+  limit ${stuckMax}`
+
+/** Shipments whose money could not be captured: the command that asked for it ended with a no. */
+export const refusedCaptures = (tx: Tx): Promise<readonly Stuck[]> => tx<Stuck[]>`
+  with awaiting as materialized (
+    select id, order_id from orders.shipments where state = 'awaiting_money' order by id limit ${stuckMax * 5}
+  )
+  select 'capture_failed' as kind, a.id as cause, a.order_id as "orderId", o.payment_id as "paymentId",
+    jsonb_build_object('command', r.command_id, 'refusal', r.refusal) as detail
+  from journal.refused(array(select id from awaiting), ${capture.name}) r
+  join awaiting a on a.id = r.root_id join orders.orders o on o.id = a.order_id
+  where not exists (select from orders.cases c where c.kind = 'capture_failed' and c.cause = a.id)
+  limit ${stuckMax}`
+
+/** Orders that wait for an answer about money since before `before`, an hour ago. */
+export const unanswered = (tx: Tx, before: Date): Promise<readonly Stuck[]> => tx<Stuck[]>`
+  select found.*, '{}'::jsonb as detail from (
+    (select 'charge_unanswered' as kind, id as cause, id as "orderId", null::uuid as "paymentId" from orders.orders
+     where state in ('pending_payment', 'payment_failed') and charging
+       -- Placed or asked to be paid so long ago that even its extensions do not explain it.
+       and placed_at < ${before} and not exists (
+         select from orders.history h where h.order_id = id and h.seq = version and h.at >= ${before})
+     limit ${stuckMax})
+    union all
+    (select 'capture_unanswered', s.id, s.order_id, o.payment_id
+     from orders.shipments s join orders.orders o on o.id = s.order_id
+     where s.state = 'awaiting_money' and s.created_at < ${before} limit ${stuckMax})
+    union all
+    (select 'money_not_returned', o.id, o.id, o.payment_id from orders.orders o
+     where o.state in ('cancelled', 'expired') and greatest(o.captured_minor, o.authorized_minor) > o.refunded_minor
+       and not exists (
+         select from orders.history h where h.order_id = o.id and h.seq = o.version and h.at >= ${before})
+     limit ${stuckMax})
+    union all
+    (select 'money_not_returned', t.id, t.order_id, o.payment_id
+     from orders.returns t join orders.orders o on o.id = t.order_id
+     where t.state = 'received' and t.refund_minor > 0 and t.decided_at < ${before}
+       and t.decided_at > ${before}::timestamptz - interval '7 days'
+       and o.refunded_minor < (select sum(refund_minor) from orders.returns where order_id = o.id)
+     limit ${stuckMax})
+  ) found
+  where not exists (select from orders.cases c where c.kind = found.kind and c.cause = found.cause)`
