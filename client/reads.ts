@@ -2,6 +2,7 @@ import type { Static } from '@sinclair/typebox'
 import type { CommandBody, StoryBody } from '../edge/command-view.ts'
 import type { Account, Login, Refresh, Registration, Tokens } from '../queues/accounts.ts'
 import type { PricePage, Product, ProductFilter, ProductPage } from '../queues/catalog.ts'
+import type { Discount, DiscountPage } from '../queues/discounts.ts'
 import type { Conversion, Upload } from '../queues/media.ts'
 import type { Order, OrderPage, Quote } from '../queues/orders.ts'
 import type { Payment, PaymentPage, Reconciliation, TransferPage, TrialBalance } from '../queues/payments.ts'
@@ -52,6 +53,9 @@ export function readsOf(send: Send) {
       list: (page?: PageOptions) => get<Static<typeof OrderPage>>('/v1/orders', page),
       get: (id: string) => get<Order>(`/v1/orders/${segment(id)}`),
       getQuote: (id: string) => get<Quote>(`/v1/quotes/${segment(id)}`),
+      /** For merchants. */
+      listDiscounts: (page?: PageOptions) => get<Static<typeof DiscountPage>>('/v1/discounts', page),
+      getDiscount: (code: string) => get<Discount>(`/v1/discounts/${segment(code)}`),
     },
     payments: {
       list: (filter?: PageOptions & { readonly orderId?: string }) =>

@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { findStuck, resolveCase } from './cases.ts'
 import { priceChanged } from './catalog.ts'
 import { command, event, service } from './command.ts'
+import { createDiscount, endDiscount } from './discounts.ts'
 import { kitchenAccepted, shipmentRequested } from './fulfilment.ts'
 import {
   accept,
@@ -350,6 +351,8 @@ export const orders = service('orders', {
     declineReturn,
     findStuck,
     resolveCase,
+    createDiscount,
+    endDiscount,
   ],
   events: [
     placed,

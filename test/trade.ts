@@ -138,6 +138,8 @@ const tables = [
   'orders.returns',
   'orders.return_lines',
   'orders.cases',
+  'orders.discounts',
+  'orders.discount_uses',
   'payments.payments',
   'payments.refunds',
   'payments.transfers',

@@ -1,5 +1,7 @@
 import { treaty } from '@elysiajs/eden/treaty2'
 import { Type } from '@sinclair/typebox'
+import { Discount, DiscountPage } from '../../queues/discounts.ts'
+import { DiscountCode } from '../../queues/order-money.ts'
 import { Order, OrderPage, Quote } from '../../queues/orders.ts'
 import { Id } from '../../queues/schemas.ts'
 import type { OrdersRoutes } from '../../workers/orders/routes.ts'
@@ -7,12 +9,14 @@ import type { Mount } from '../operation.ts'
 import { PageParameters } from '../page.ts'
 import { answersOf, edenOf, onBehalfOf, type Upstream, unstored } from '../upstream.ts'
 
-/** One's own orders and quotes. */
+/** One's own orders and quotes, and the discounts of merchants. */
 export function mountOrders(mount: Mount, upstream: Upstream): void {
   const api = treaty<OrdersRoutes>(...edenOf(upstream))
   const order = answersOf(Order)
   const page = answersOf(OrderPage)
   const quote = answersOf(Quote)
+  const discount = answersOf(Discount)
+  const discounts = answersOf(DiscountPage)
 
   mount(
     {
@@ -58,5 +62,34 @@ export function mountOrders(mount: Mount, upstream: Upstream): void {
     },
     async ({ c, actor, params }) =>
       Response.json(await quote(api.quotes({ id: params.quoteId }).get(onBehalfOf(c, actor))), unstored),
+  )
+
+  mount(
+    {
+      id: 'orders.list-discounts',
+      method: 'GET',
+      path: '/v1/discounts',
+      tag: 'orders',
+      summary: 'All discounts, newest first.',
+      access: 'catalog:write',
+      query: PageParameters,
+      answers: { 200: { description: 'One page.', schema: DiscountPage } },
+      problems: ['upstream_unavailable'],
+    },
+    async ({ query }) => Response.json(await discounts(api.discounts.get({ query })), unstored),
+  )
+  mount(
+    {
+      id: 'orders.get-discount',
+      method: 'GET',
+      path: '/v1/discounts/{code}',
+      tag: 'orders',
+      summary: 'One discount by its code, and how often it was used.',
+      access: 'catalog:write',
+      params: Type.Object({ code: DiscountCode }),
+      answers: { 200: { description: 'The discount.', schema: Discount } },
+      problems: ['not_found', 'upstream_unavailable'],
+    },
+    async ({ params }) => Response.json(await discount(api.discounts({ code: params.code }).get()), unstored),
   )
 }

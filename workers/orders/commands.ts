@@ -13,6 +13,7 @@ import { done, emit, follow, type Handlers, rejected, type Tx } from '../../queu
 import { charge } from '../../queues/payments.ts'
 import { caseHandlers } from './case-commands.ts'
 import { type Lifecycle, lifecycleDefaults } from './config.ts'
+import { discountHandlers } from './discount-commands.ts'
 import { cancellable, expiryOf, extendedExpiryOf, isSamePrice, type Price, price, receive } from './domain.ts'
 import { createFindExtras } from './extras.ts'
 import { fulfilmentHandlers, lookAheadMs } from './fulfilment-commands.ts'
@@ -45,6 +46,7 @@ export const handlers = (
     ...fulfilmentHandlers(),
     ...returnHandlers({ withinMs: lifecycle.returnWithinMs }),
     ...caseHandlers({ newId: lifecycle.newId }),
+    ...discountHandlers,
 
     'orders.quote': async job => {
       const customerId = customerOf(job)

@@ -1,4 +1,5 @@
-import type { RefusalOf } from '../../queues/command.ts'
+import type { InputOf, RefusalOf } from '../../queues/command.ts'
+import type { createDiscount } from '../../queues/discounts.ts'
 import type { quote as quoteCommand } from '../../queues/orders.ts'
 import { type Rejected, rejected } from '../../queues/outcome.ts'
 import type { Reduction } from './pricing.ts'
@@ -22,6 +23,36 @@ export interface Discount {
   readonly usesPerCustomerMax: number | null
   /** By this customer. */
   readonly customerUses: number
+}
+
+export type NewDiscount = Omit<Discount, 'id' | 'uses' | 'customerUses'>
+
+/** The discount as it is asked for, or what is wrong with it. */
+export function newDiscount(
+  asked: InputOf<typeof createDiscount>,
+  askedAt: Date,
+): NewDiscount | Rejected<RefusalOf<typeof createDiscount>> {
+  const { currency = null, minGoodsMinor = 0 } = asked
+  const fields = (['amountMinor', 'minGoodsMinor'] as const).filter(name => asked[name])
+  if (currency === null && fields.length > 0) return rejected('currency_missing', { fields })
+  const startsAt = asked.startsAt === undefined ? askedAt : new Date(asked.startsAt)
+  const endsAt = asked.endsAt === undefined ? null : new Date(asked.endsAt)
+  if (endsAt !== null && endsAt <= startsAt) {
+    const times = { startsAt: startsAt.toISOString(), endsAt: endsAt.toISOString() }
+    return rejected('ends_before_start', times)
+  }
+  return {
+    code: asked.code,
+    storeId: asked.storeId ?? null,
+    ratePpm: asked.ratePpm ?? null,
+    amountMinor: asked.amountMinor ?? null,
+    currency,
+    minGoodsMinor,
+    startsAt,
+    endsAt,
+    usesMax: asked.usesMax ?? null,
+    usesPerCustomerMax: asked.usesPerCustomerMax ?? null,
+  }
 }
 
 /** What the code is to be used for. */

@@ -1,4 +1,29 @@
 import type { Tx } from '../../queues/outcome.ts'
+import type { NewDiscount } from './discount.ts'
+
+/** True if it is there under this id, now or since an earlier run; false if another has or had its code. */
+export async function insertDiscount(
+  tx: Tx,
+  discount: NewDiscount & { readonly id: string; readonly createdAt: Date },
+): Promise<boolean> {
+  const { id, code, storeId, ratePpm, amountMinor, currency, minGoodsMinor, startsAt, endsAt } = discount
+  const inserted = await tx`
+    insert into orders.discounts (id, code, store_id, rate_ppm, amount_minor, currency, min_goods_minor, starts_at,
+      ends_at, uses_max, uses_per_customer_max, created_at)
+    values (${id}, ${code}, ${storeId}, ${ratePpm}, ${amountMinor}, ${currency}, ${minGoodsMinor}, ${startsAt},
+      ${endsAt}, ${discount.usesMax}, ${discount.usesPerCustomerMax}, ${discount.createdAt})
+    on conflict do nothing`
+  if (inserted.count > 0) return true
+  const known = await tx`select from orders.discounts where id = ${id}`
+  return known.count > 0
+}
+
+/** When it ended, at the latest `at`; null if there is no such code. */
+export async function endDiscount(tx: Tx, code: string, at: Date): Promise<Date | null> {
+  const [row] = await tx<{ endsAt: Date }[]>`
+    update orders.discounts set ends_at = least(ends_at, ${at}) where code = ${code} returning ends_at as "endsAt"`
+  return row?.endsAt ?? null
+}
 
 type Fragment = ReturnType<Tx>
 
@@ -18,5 +43,9 @@ export const countUses = (tx: Tx) => tx`
     where step.discount_id is not null
   )`
 
-/** Gives back the uses of orders that ended without being bought; answers how many. Before their pieces, never after. */
-export const releaseUses = (tx: Tx, orderIds: Fragment) => tx`orders.release_discounts(${orderIds})`
+/**
+ * Frees what these orders hold, which ended without being bought: the uses of their discounts, then their pieces, for
+ * whoever places an order locks them in this order. Answers how many reservations ended.
+ */
+export const freeHeld = (tx: Tx, orderIds: Fragment): Fragment => tx`
+  case when orders.release_discounts(${orderIds}) >= 0 then catalog.release(${orderIds}) end`

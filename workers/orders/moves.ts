@@ -2,6 +2,7 @@ import type { JSONValue } from 'postgres'
 import { oneStatementPerTransaction } from '../../queues/batch.ts'
 import type { OrderState } from '../../queues/order-states.ts'
 import type { Tx } from '../../queues/outcome.ts'
+import { freeHeld } from './discounts.ts'
 import { cancellable, type Received, rejectable, sourcesOf } from './domain.ts'
 import { type Note, noteColumns, toNoteRow, writeHistory } from './history.ts'
 import { type OrderRow, orderColumns } from './store.ts'
@@ -55,7 +56,7 @@ export const markPendingPayment = mover<{ readonly expiresAt: Date }>({
 export const markCancelled = mover({
   to: 'cancelled',
   from: cancellable,
-  stock: tx => tx`catalog.release(array[id])`,
+  stock: tx => freeHeld(tx, tx`array[id]`),
 })
 
 /** The same, of an order that is paid or being fulfilled, as long as nothing was handed over. */
@@ -63,7 +64,7 @@ export const markRejected = mover({
   to: 'cancelled',
   from: rejectable,
   guard: tx => tx`not o.handed_over`,
-  stock: tx => tx`catalog.release(array[id])`,
+  stock: tx => freeHeld(tx, tx`array[id]`),
 })
 
 /** The first pieces of it are to be sent. */
@@ -178,5 +179,5 @@ export const expireOverdue = async (
     from step where o.id = step.id and not step.charging
     returning o.*
   ), noted as (${writeHistory(tx, 'moved')}),
-  freed as (select catalog.release(array_agg(id)) as reservations from moved having count(*) > 0)
+  freed as (select ${freeHeld(tx, tx`array_agg(id)`)} as reservations from moved having count(*) > 0)
   select ${orderColumns(tx)} from moved cross join freed`

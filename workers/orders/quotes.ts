@@ -53,14 +53,18 @@ const selectQuotes = (sql: Sql | Tx, ids: readonly string[]) => sql<Quote[]>`
     (select ${linesJson(sql)} from orders.quote_lines where quote_id = id) as lines
   from orders.quotes where id = any(${ids as string[]}::uuid[])`
 
-/** Gives each quote to the step that wants it, one of them if there are several, unless an order has used it. */
-export const useQuotes = (tx: Tx, ids: readonly string[]) => tx`
-  free as materialized ( -- locked in one order, lest two batches with the same quotes wait for each other
+/** Locks the quotes that no order has used, in one order, lest two batches with the same ones wait for each other. */
+export const lockQuotes = (tx: Tx, ids: readonly string[]) => tx`
+  free as materialized (
     select id from orders.quotes
     where id = any(${ids as string[]}::uuid[]) and order_id is null order by id for update
-  ), used as (
+  )`
+
+/** Gives each free quote to the step that wants it, one of them if there are several. */
+export const useQuotes = (tx: Tx, ids: readonly string[], unless: ReturnType<Tx>) => tx`
+  used as (
     update orders.quotes quote set order_id = step.id from free join step on step.quote_id = free.id
-    where quote.id = any(${ids as string[]}::uuid[]) and quote.id = free.id and quote.order_id is null
+    where quote.id = any(${ids as string[]}::uuid[]) and quote.id = free.id and quote.order_id is null ${unless}
     returning quote.order_id
   )`
 

@@ -1,4 +1,5 @@
 import type { Sql } from '../../db/client.ts'
+import type { Discount } from '../../queues/discounts.ts'
 import type { Order, OrderSummary, Quote } from '../../queues/orders.ts'
 import { linesJson, sumColumns } from './columns.ts'
 
@@ -69,6 +70,39 @@ export async function readQuote(sql: Sql, customerId: string, id: string): Promi
   if (!row) return null
   return { ...row, quotedAt: row.quotedAt.toISOString(), expiresAt: row.expiresAt.toISOString() }
 }
+
+/** Newest first, those older than the discount `cursor`. */
+export async function listDiscounts(
+  sql: Sql,
+  { cursor, limit }: { readonly cursor: string | null; readonly limit: number },
+): Promise<readonly Discount[]> {
+  const rows = await sql<DiscountRow[]>`
+    select ${discountColumns(sql)} from orders.discounts ${cursor === null ? sql`` : sql`where id < ${cursor}`}
+    order by id desc limit ${limit}`
+  return rows.map(toDiscount)
+}
+
+export async function readDiscount(sql: Sql, code: string): Promise<Discount | null> {
+  const [row] = await sql<DiscountRow[]>`
+    select ${discountColumns(sql)} from orders.discounts where code = ${code}`
+  return row ? toDiscount(row) : null
+}
+
+type DiscountRow = Omit<Discount, 'startsAt' | 'endsAt' | 'createdAt'> & {
+  readonly startsAt: Date
+  readonly endsAt: Date | null
+  readonly createdAt: Date
+}
+const discountColumns = (sql: Sql) => sql`
+  id, code, store_id as "storeId", rate_ppm as "ratePpm", amount_minor as "amountMinor", currency,
+  min_goods_minor as "minGoodsMinor", starts_at as "startsAt", ends_at as "endsAt", uses_max as "usesMax",
+  uses_per_customer_max as "usesPerCustomerMax", uses, created_at as "createdAt"`
+const toDiscount = (row: DiscountRow): Discount => ({
+  ...row,
+  startsAt: row.startsAt.toISOString(),
+  endsAt: row.endsAt?.toISOString() ?? null,
+  createdAt: row.createdAt.toISOString(),
+})
 
 type QuoteRow = Omit<Quote, 'quotedAt' | 'expiresAt'> & { readonly quotedAt: Date; readonly expiresAt: Date }
 type SummaryRow = Omit<OrderSummary, 'placedAt' | 'expiresAt' | 'acceptBy'> & {

@@ -1,13 +1,15 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Sql } from '../../db/client.ts'
+import { Discount, DiscountPage } from '../../queues/discounts.ts'
+import { DiscountCode } from '../../queues/order-money.ts'
 import { Order, OrderPage, Quote } from '../../queues/orders.ts'
 import { Id } from '../../queues/schemas.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
-import { listOrders, readOrder, readQuote } from './reads.ts'
+import { listDiscounts, listOrders, readDiscount, readOrder, readQuote } from './reads.ts'
 
-/** A customer's own orders and quotes; anybody else's do not exist for them. */
+/** A customer's own orders and quotes; anybody else's do not exist for them. Discounts are for merchants: the edge sees to it. */
 export const routes = (sql: Sql) =>
   new Elysia()
     .get(
@@ -29,6 +31,15 @@ export const routes = (sql: Sql) =>
       async ({ params, headers, status }) =>
         (await readQuote(sql, headers['x-waybill-actor'], params.id)) ?? status(404, notFound),
       { params: Type.Object({ id: Id }), headers: ActorHeaders, response: { 200: Quote, 404: NotFound } },
+    )
+    .get('/discounts', async ({ query }) => toPage(await listDiscounts(sql, rangeOf(query)), query), {
+      query: PageById,
+      response: { 200: DiscountPage },
+    })
+    .get(
+      '/discounts/:code',
+      async ({ params, status }) => (await readDiscount(sql, params.code)) ?? status(404, notFound),
+      { params: Type.Object({ code: DiscountCode }), response: { 200: Discount, 404: NotFound } },
     )
 
 export type OrdersRoutes = ReturnType<typeof routes>

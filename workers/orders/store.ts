@@ -7,7 +7,7 @@ import { lineColumns } from './columns.ts'
 import { countUses, takeUses } from './discounts.ts'
 import type { Offer, Priced } from './domain.ts'
 import { type Note, noteColumns, toNoteRow, writeHistory } from './history.ts'
-import { useQuotes } from './quotes.ts'
+import { lockQuotes, useQuotes } from './quotes.ts'
 
 export interface OrderRow {
   readonly id: string
@@ -87,30 +87,29 @@ export const insertOrder = oneStatementPerTransaction(async (tx, orders: readonl
   const ifQuoted = (part: () => Fragment): Fragment => (quoteIds.length > 0 ? part() : tx``)
   const isDiscounted = orders.some(({ discount }) => discount !== null)
   const ifDiscounted = (part: () => Fragment): Fragment => (isDiscounted ? part() : tx``)
-  const isFree = tx`(quote_id is null or id in (select order_id from used))`
+  const unlessTaken = ifQuoted(() => tx`and (quote_id is null or quote_id in (select id from free))`)
+  const unlessUsedUp = ifDiscounted(
+    () => tx`and (discount_id is null or step.id in (select order_id from granted))`,
+  )
+  const unlessUsed = ifQuoted(() => tx`and (quote_id is null or step.id in (select order_id from used))`)
   const reserved = await tx<OfferRow[]>`
     with step as materialized (
       select * from jsonb_to_recordset(${tx.json(orders.map(toRow))}) as step(
         id uuid, customer_id uuid, store_id uuid, currency text, goods_minor bigint, discount_minor bigint,
         shipping_minor bigint, tax_minor bigint, total_minor bigint, prices_include_tax boolean, capture text,
-        accept_within_ms integer, split jsonb, taxes jsonb, shipping jsonb, discount_code text, discount_id uuid, expires_at timestamptz,
-        lines jsonb, quote_id uuid, ${noteColumns(tx)})
-    ), ${ifQuoted(() => tx`${useQuotes(tx, quoteIds)}, `)}
-    ${ifDiscounted(
-      () =>
-        tx`${takeUses(
-          tx,
-          ifQuoted(() => tx`and ${isFree}`),
-        )}, `,
-    )}placed as (
+        accept_within_ms integer, split jsonb, taxes jsonb, shipping jsonb, discount_code text, discount_id uuid,
+        expires_at timestamptz, lines jsonb, quote_id uuid, ${noteColumns(tx)})
+    ), ${ifQuoted(() => tx`${lockQuotes(tx, quoteIds)}, `)}
+    ${ifDiscounted(() => tx`${takeUses(tx, unlessTaken)}, `)}
+    ${ifQuoted(() => tx`${useQuotes(tx, quoteIds, unlessUsedUp)}, `)}
+    placed as (
       insert into orders.orders (id, customer_id, state, store_id, currency, goods_minor, discount_minor,
         shipping_minor, tax_minor, total_minor, prices_include_tax, capture, accept_within_ms, split, taxes, shipping,
         discount_code, placed_at, expires_at)
       select id, customer_id, 'pending_payment', store_id, currency, goods_minor, discount_minor, shipping_minor,
         tax_minor, total_minor, prices_include_tax, capture, accept_within_ms, split, taxes, shipping, discount_code,
         at, expires_at
-      from step where true ${ifQuoted(() => tx`and ${isFree}`)}
-        ${ifDiscounted(() => tx`and (discount_id is null or id in (select order_id from granted))`)}
+      from step where true ${unlessUsedUp} ${unlessUsed}
       order by id on conflict (id) do nothing returning id, previous_state, state, version
     ), ${ifDiscounted(() => tx`${countUses(tx)}, `)}listed as (
       insert into orders.lines (order_id, sku, title, quantity, unit_price_minor, total_minor, discount_minor,

@@ -1,5 +1,6 @@
 import type { OrderState } from '../../queues/order-states.ts'
 import type { Tx } from '../../queues/outcome.ts'
+import { freeHeld } from './discounts.ts'
 import { sourcesOf } from './domain.ts'
 import { type Note, writeHistory } from './history.ts'
 import { type OrderRow, orderColumns } from './store.ts'
@@ -24,7 +25,7 @@ export const cancelUnaccepted = async (
     from step where o.id = step.id
     returning o.*
   ), noted as (${writeHistory(tx, 'moved')}),
-  freed as (select catalog.release(array_agg(id)) as reservations from moved having count(*) > 0)
+  freed as (select ${freeHeld(tx, tx`array_agg(id)`)} as reservations from moved having count(*) > 0)
   select ${orderColumns(tx)} from moved cross join freed`
 
 export interface Span {

@@ -1,0 +1,26 @@
+import type { orders } from '../../queues/orders.ts'
+import type { Handlers } from '../../queues/outcome.ts'
+import { done, rejected } from '../../queues/outcome.ts'
+import { newDiscount } from './discount.ts'
+import { endDiscount, insertDiscount } from './discounts.ts'
+
+export const discountHandlers: Pick<
+  Handlers<typeof orders>,
+  'orders.create-discount' | 'orders.end-discount'
+> = {
+  'orders.create-discount': async job => {
+    const discount = newDiscount(job.input, job.acceptedAt)
+    if ('kind' in discount) return discount
+    return async tx => {
+      const isThere = await insertDiscount(tx, { ...discount, id: job.id, createdAt: job.now })
+      return isThere ? done({ discountId: job.id, code: discount.code }) : rejected('code_taken')
+    }
+  },
+
+  'orders.end-discount':
+    async ({ input: { code }, now }) =>
+    async tx => {
+      const endsAt = await endDiscount(tx, code, now)
+      return endsAt ? done({ code, endsAt: endsAt.toISOString() }) : rejected('discount_not_found')
+    },
+}
