@@ -20,6 +20,8 @@ export interface CheckOptions {
   readonly since: Date
   /** How long the look at each invariant may take. */
   readonly eachMs: number
+  /** Ends the look: what was not looked at by then is not in the answer. */
+  readonly signal?: AbortSignal
 }
 
 const brokenMax = 20
@@ -27,10 +29,11 @@ const brokenMax = 20
 /** Looks at every invariant on the living database, each in one statement and so at one instant. Writes nothing. */
 export async function checkInvariants(
   sql: Sql,
-  { since, eachMs }: CheckOptions,
+  { since, eachMs, signal }: CheckOptions,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   for (const { name, sentence } of await listInvariants(sql)) {
+    if (signal?.aborted) break
     const startedAt = performance.now()
     const broken = await look(sql, name, { since, eachMs })
     const state = broken === null ? 'unchecked' : broken.length > 0 ? 'broken' : 'holds'
@@ -55,7 +58,7 @@ async function look(sql: Sql, name: string, { since, eachMs }: CheckOptions): Pr
     return await sql.begin('read only', async tx => {
       await tx`select set_config('statement_timeout', ${String(eachMs)}, true)`
       const rows = await tx<{ what: string }[]>`
-        select what from ${tx(`invariants.${name}`)}(${since}) as what limit ${brokenMax}`
+        select what from ops.look(${name}, ${since}, ${brokenMax}) as what`
       return rows.map(row => row.what)
     })
   } catch (error) {

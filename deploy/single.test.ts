@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestDatabase, testDatabase, testRedis } from '../test/harness.ts'
+import { figureOf, parseMetrics } from '../test/metrics.ts'
 import { launch } from './launched.fixture.ts'
 
 // Made for slow disks, not as an expectation.
@@ -20,7 +21,7 @@ afterAll(async () => {
 
 describe('everything in one process', () => {
   test('serves the API and its reads, and on SIGTERM ends with 0', async () => {
-    const single = launchSingle()
+    const single = launchSingle({ METRICS_PORT: '0' })
     await single.until('"msg":"ready"')
     const port = /"port":(\d+),"msg":"ready"/.exec(single.output())?.[1]
     const at = `http://127.0.0.1:${port}`
@@ -44,6 +45,14 @@ describe('everything in one process', () => {
     const isContactSaved = () => sql`select from journal.commands
       where type = 'notifications.save-contact' and state = 'succeeded'`
     while ((await isContactSaved()).count === 0) await Bun.sleep(20)
+
+    const metricsPort = /"metricsPort":(\d+)/.exec(single.output())?.[1]
+    const samples = parseMetrics(await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text())
+    const asked = { operation: 'accounts.register', status: '201' }
+    expect(figureOf(samples, 'waybill_http_requests_total', asked)).toBe(1)
+    const saved = { type: 'notifications.save-contact', outcome: 'succeeded' }
+    expect(figureOf(samples, 'waybill_commands_settled_total', saved)).toBe(1)
+    expect((await fetch(`${at}/metrics`)).status).toBe(404)
 
     single.kill('SIGTERM')
     expect(await single.exited).toBe(0)

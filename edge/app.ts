@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
 import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
 import type { Sql } from '../db/client.ts'
 import type { Enqueuer } from '../queues/enqueue.ts'
 import { createAcceptor } from '../queues/journal.ts'
@@ -11,6 +12,7 @@ import { mountCommands } from './commands.ts'
 import type { EdgeSettings } from './config.ts'
 import type { EdgeEnv } from './context.ts'
 import { fromJournal } from './journal.ts'
+import { countRequests } from './metrics.ts'
 import { createAuthenticator } from './middleware/authenticate.ts'
 import { answerProblem, answerUnmounted } from './middleware/problems.ts'
 import { trace } from './middleware/trace.ts'
@@ -45,6 +47,8 @@ export interface EdgeDeps {
   readonly newId: () => string
   /** Milliseconds since 1970. */
   readonly nowMs: () => number
+  /** Where requests are counted, if they are. */
+  readonly registry?: Registry
 }
 
 export interface Edge {
@@ -57,7 +61,16 @@ export interface Edge {
   readonly drain: () => void
 }
 
-export function createApp({ settings, sql, enqueuer, upstreams, log, newId, nowMs }: EdgeDeps): Edge {
+export function createApp({
+  settings,
+  sql,
+  enqueuer,
+  upstreams,
+  log,
+  newId,
+  nowMs,
+  registry,
+}: EdgeDeps): Edge {
   const publicUrl = settings.PUBLIC_URL
   const rules = { internalSecret: settings.INTERNAL_SECRET, timeoutMs: settings.UPSTREAM_TIMEOUT_MS }
   const accounts = createUpstream(upstreams.accounts, rules)
@@ -79,6 +92,7 @@ export function createApp({ settings, sql, enqueuer, upstreams, log, newId, nowM
   app.onError(answerProblem({ publicUrl, log }))
   app.notFound(answerUnmounted({ publicUrl, operations }))
 
+  if (registry) app.use(countRequests(registry))
   app.use(secureHeaders(apiHeaders))
   app.use(trace)
   if (settings.CORS_ORIGINS !== '') app.use(cors(corsFor(settings.CORS_ORIGINS)))

@@ -18,6 +18,10 @@ const Settings = Type.Object({
     default: 3000,
     description: 'TCP port; 0 takes a free one.',
   }),
+  METRICS_PORT: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 65_535, description: 'TCP port of GET /metrics; none unless set.' }),
+  ),
+  METRICS_HOST: Type.String({ default: '127.0.0.1', description: 'Address to listen on for /metrics.' }),
   PUBLIC_URL: Type.String({
     pattern: '^https?://[^/]+$',
     default: 'http://localhost:3000',

@@ -7,6 +7,8 @@ export interface EdgeEnv {
     requestId: string
     /** W3C trace context of this request. */
     traceparent: string
+    /** The operation that answers it, if there is one. */
+    operation?: string
   }
 }
 export type EdgeContext = Context<EdgeEnv>

@@ -1,12 +1,16 @@
 import { type Logger, pino } from 'pino'
+import { Registry } from 'prom-client'
 import { v7 as uuidv7 } from 'uuid'
 import { connect } from '../db/client.ts'
 import { createEnqueuer } from '../queues/enqueue.ts'
+import { exposition, measureProcess } from '../queues/process-metrics.ts'
 import { createApp, type Edge } from './app.ts'
 import type { EdgeSettings } from './config.ts'
 
 export interface OpenEdge extends Edge {
   readonly log: Logger
+  /** Figures of this process as text, if somebody is to see them. */
+  readonly scrape: (() => Promise<Response>) | null
   readonly close: () => Promise<void>
 }
 
@@ -27,10 +31,22 @@ export function openEdge(settings: EdgeSettings): OpenEdge {
     shipping: settings.SHIPPING_URL ?? settings.WORKERS_URL,
     media: settings.MEDIA_URL ?? settings.WORKERS_URL,
   }
-  const app = createApp({ settings, sql, enqueuer, upstreams, log, newId: () => uuidv7(), nowMs: Date.now })
+  const registry = settings.METRICS_PORT === undefined ? undefined : new Registry()
+  if (registry) measureProcess(registry)
+  const app = createApp({
+    settings,
+    sql,
+    enqueuer,
+    upstreams,
+    log,
+    newId: () => uuidv7(),
+    nowMs: Date.now,
+    ...(registry && { registry }),
+  })
   return {
     ...app,
     log,
+    scrape: registry ? () => exposition(registry) : null,
     close: async () => {
       await Promise.all([enqueuer.close(), sql.end({ timeout: 2 })])
     },

@@ -19,13 +19,15 @@ export function createMount(app: Hono<EdgeEnv>, record: Operation[], authenticat
     const guard = guardOf(access, authenticate)
     const readParams = params ? paramsReader(params) : () => nothing
     const readQuery = query ? queryReader(query) : () => nothing
-    const run: Handler<EdgeEnv> = async c =>
-      handler({
+    const run: Handler<EdgeEnv> = async c => {
+      c.set('operation', operation.id)
+      return handler({
         c,
         actor: (await guard(c)) as never,
         params: readParams(c) as never,
         query: readQuery(c) as never,
       })
+    }
     app.on(method, path.replaceAll(/\{(\w+)\}/g, ':$1'), run)
   }
 }

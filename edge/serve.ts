@@ -43,10 +43,22 @@ export function listen(fetch: Fetch, { HOST, PORT }: Pick<EdgeSettings, 'HOST' |
   return { port: server.port ?? PORT, stop: () => server.stop() }
 }
 
+/** Serves the figures on a port of their own, which is nobody's but the platform's; null if no port is set for them. */
+export function listenForScrapes(
+  scrape: () => Promise<Response>,
+  { METRICS_HOST, METRICS_PORT }: Pick<EdgeSettings, 'METRICS_HOST' | 'METRICS_PORT'>,
+): Listener | null {
+  if (METRICS_PORT === undefined) return null
+  const answer = (request: Request) =>
+    new URL(request.url).pathname === '/metrics' ? scrape() : new Response(null, { status: 404 })
+  return listen(answer, { HOST: METRICS_HOST, PORT: METRICS_PORT })
+}
+
 /** Serves until SIGTERM or SIGINT, then finishes what it has begun, within the grace time, and exits with 0. */
 export async function runUntilSignal(edge: OpenEdge, settings: EdgeSettings): Promise<void> {
   const listener = listen(edge.fetch, settings)
-  edge.log.info({ port: listener.port }, 'ready')
+  const scrapes = edge.scrape && listenForScrapes(edge.scrape, settings)
+  edge.log.info({ ...(scrapes && { metricsPort: scrapes.port }), port: listener.port }, 'ready')
   await new Promise<void>(resolve => {
     process.once('SIGTERM', () => resolve())
     process.once('SIGINT', () => resolve())

@@ -27,6 +27,8 @@ export interface ConsumeOptions {
   readonly chance: () => number
   /** Shared by all consumers of this process. */
   readonly turns: Turns
+  /** An attempt has ended, so many milliseconds after its claim. */
+  readonly onSettled: (type: string, outcome: Settlement['state'] | 'superseded', ms: number) => void
 }
 
 export interface Consumer {
@@ -110,7 +112,9 @@ function createWork(options: ConsumeOptions, journal: Journal) {
     if (answer.kind === 'gone') return null // settled before; only the acknowledgement was lost
     if (answer.kind === 'early') return answer.dueInMs
 
+    const claimedAt = performance.now()
     const settlement = await run(answer.claim)
+    options.onSettled(answer.claim.type, settlement?.state ?? 'superseded', performance.now() - claimedAt)
     if (settlement === null) {
       log.warn({ command: answer.claim.id, type: answer.claim.type }, 'superseded')
       return null

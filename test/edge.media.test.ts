@@ -35,7 +35,11 @@ beforeAll(async () => {
   service = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
-    fetch: guarded(routes, secret, { ailments: async () => [], breakers: () => [] }),
+    fetch: guarded(routes, secret, {
+      ailments: async () => [],
+      breakers: () => [],
+      metrics: kernel.services.metrics.scrape,
+    }),
   })
   enqueuer = createEnqueuer(kernel.redis, testLog)
   edge = await edgeTo(`http://127.0.0.1:${service.port}`)

@@ -9,6 +9,7 @@ import { ordersService } from '../workers/orders/index.ts'
 import { guarded } from '../workers/runtime/http.ts'
 import { customer, publicJwk, sign } from './edge-harness.ts'
 import { type TestKernel, testKernel } from './harness.ts'
+import { figureOf, parseMetrics } from './metrics.ts'
 
 const root = join(import.meta.dir, '..')
 const secret = 'between-edge-and-workers'
@@ -37,7 +38,11 @@ beforeAll(async () => {
     .get('/.well-known/jwks.json', () => ({ keys: [publicJwk] }))
     .use(routesOf('catalog'))
     .use(routesOf('orders'))
-  const answer = guarded(routes, secret, { ailments: async () => [], breakers: () => [] })
+  const answer = guarded(routes, secret, {
+    ailments: async () => [],
+    breakers: () => [],
+    metrics: kernel.services.metrics.scrape,
+  })
   workers = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: answer })
   sku = `SKU-${uuidv7().toUpperCase()}`
   await kernel.run(createProduct, { sku, title: 'Mug', priceMinor: 100, currency: 'EUR', onHand: 1_000 })
@@ -50,6 +55,7 @@ afterAll(async () => {
 interface Running {
   readonly url: string
   readonly port: number
+  readonly metricsPort?: number
   readonly kill: (signal: NodeJS.Signals) => void
   readonly exited: Promise<number>
   readonly [Symbol.asyncDispose]: () => Promise<void>
@@ -67,10 +73,10 @@ const environment = (more: Record<string, string> = {}) => ({
   ...more,
 })
 
-async function start(runtime: Runtime): Promise<Running> {
+async function start(runtime: Runtime, more: Record<string, string> = {}): Promise<Running> {
   const child = Bun.spawn([...runtimes[runtime], 'edge/index.ts'], {
     cwd: root,
-    env: environment(),
+    env: environment(more),
     stdout: 'pipe',
     stderr: 'inherit',
   })
@@ -83,9 +89,10 @@ async function start(runtime: Runtime): Promise<Running> {
     log += decoder.decode(value, { stream: true })
   }
   void drain(reader)
-  const { port } = JSON.parse(log.slice(0, log.indexOf('\n'))) as { port: number }
+  const ready = JSON.parse(log.slice(0, log.indexOf('\n'))) as { port: number; metricsPort?: number }
+  const { port } = ready
   return {
-    port,
+    ...ready,
     url: `http://127.0.0.1:${port}`,
     kill: signal => child.kill(signal),
     exited: child.exited,
@@ -157,6 +164,22 @@ async function speak(port: number, text: string, { hangUp = false } = {}): Promi
 }
 
 describe.each(['bun', 'deno'] as const)('the edge as a process of %s', runtime => {
+  test('shows its figures on a port of their own, and nowhere unless it is set', async () => {
+    await using edge = await start(runtime, { METRICS_PORT: '0' })
+    expect((await place(edge)).status).toBe(202)
+    expect((await fetch(`${edge.url}/nowhere`)).status).toBe(404)
+    const scraped = await fetch(`http://127.0.0.1:${edge.metricsPort}/metrics`)
+    const samples = parseMetrics(await scraped.text())
+    const requests = (operation: string, status: string) =>
+      figureOf(samples, 'waybill_http_requests_total', { operation, status })
+    expect([requests('orders.place', '202'), requests('none', '404')]).toEqual([1, 1])
+    expect(figureOf(samples, 'process_resident_memory_bytes')).toBeGreaterThan(0)
+    expect((await fetch(`${edge.url}/metrics`)).status).toBe(404)
+
+    await using silent = await start(runtime)
+    expect(silent.metricsPort).toBeUndefined()
+  })
+
   test('accepts a command that is worked, reads it back, and exits with 0 on SIGTERM', async () => {
     await using edge = await start(runtime)
     const placed = await place(edge, { prefer: 'wait=20' })

@@ -92,16 +92,19 @@ export async function testKernel({
   services: modules,
   env = {},
   database,
+  invariantsEveryMs = 0,
 }: {
   readonly services: readonly ServiceModule[]
   readonly env?: Env
   readonly database?: TestDatabase
+  readonly invariantsEveryMs?: number
 }): Promise<TestKernel> {
   const db = database ?? (await testDatabase())
   const redis = testRedis()
   const sql = db.sql()
   const enqueuer = createEnqueuer(redis, testLog)
-  const services = await startServices(modules, { databaseUrl: db.url, redis, env, log: testLog, enqueuer })
+  const options = { databaseUrl: db.url, redis, env, log: testLog, enqueuer, invariantsEveryMs }
+  const services = await startServices(modules, options)
   const accept = createAcceptor(sql)
   const waiter = createWaiter(sql)
 

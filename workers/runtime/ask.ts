@@ -37,8 +37,8 @@ export interface AskOptions {
 }
 
 /** The states of cockatiel's CircuitState, by number. `half_open`: one call tries whether it works again. */
-const states = ['closed', 'open', 'half_open', 'isolated'] as const
-export type BreakerState = (typeof states)[number]
+export const breakerStates = ['closed', 'open', 'half_open', 'isolated'] as const
+export type BreakerState = (typeof breakerStates)[number]
 
 /** What a remote side looks like from this process. */
 export interface BreakerView {
@@ -96,7 +96,7 @@ export function createRemote(
   let isolation: { readonly because: string; readonly end: () => void } | null = null
 
   const view = (): BreakerView => {
-    const state = states[breaker.state]
+    const state = breakerStates[breaker.state]
     return {
       name,
       state,

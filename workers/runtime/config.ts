@@ -23,6 +23,12 @@ const Settings = Type.Object({
     minimum: 0,
     description: 'time to finish after SIGTERM, in milliseconds',
   }),
+  INVARIANTS_EVERY_MS: Type.Integer({
+    default: 60_000,
+    minimum: 0,
+    description:
+      'how often all processes together look at the invariants for metrics, in milliseconds; 0 is never',
+  }),
   LOG_LEVEL: Type.String({ default: 'info', description: 'trace, debug, info, warn, error or silent' }),
   NODE_ENV: Type.String({ default: 'development' }),
 })

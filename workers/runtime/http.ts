@@ -30,12 +30,14 @@ export interface Health {
   readonly ailments: () => Promise<readonly string[]>
   /** Shown beside it: a remote side that is away is no reason to stop sending requests. */
   readonly breakers: () => readonly BreakerView[]
+  /** For whoever reads figures; counts and names, and nothing of what customers do. */
+  readonly metrics: () => Promise<Response>
 }
 
 const toState = ({ name, state }: BreakerView) => ({ name, state })
 
 /** For a service on a port of its own: health for the platform, everything else only for those who know the secret. */
-export function guarded(routes: AnyElysia, internalSecret: string, { ailments, breakers }: Health) {
+export function guarded(routes: AnyElysia, internalSecret: string, { ailments, breakers, metrics }: Health) {
   return async (request: Request): Promise<Response> => {
     const { pathname } = new URL(request.url)
     if (pathname === '/livez') return Response.json({ ok: true })
@@ -46,6 +48,7 @@ export function guarded(routes: AnyElysia, internalSecret: string, { ailments, b
         { status: reasons.length === 0 ? 200 : 503 },
       )
     }
+    if (pathname === '/metrics') return metrics()
     if (!sameSecret(request.headers.get(internalSecretHeader) ?? '', internalSecret)) {
       return Response.json({ code: 'unauthorized' }, { status: 401 })
     }

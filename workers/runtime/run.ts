@@ -27,6 +27,7 @@ async function serve(module: ServiceModule): Promise<void> {
     env,
     log,
     enqueuer,
+    invariantsEveryMs: settings.INVARIANTS_EVERY_MS,
   })
   let draining = false
   const ailments = async () => {
@@ -42,6 +43,7 @@ async function serve(module: ServiceModule): Promise<void> {
     fetch: guarded(services.routesOf(module.contract.name), settings.INTERNAL_SECRET, {
       ailments,
       breakers: services.breakers,
+      metrics: services.metrics.scrape,
     }),
   })
   log.info({ service: module.contract.name, port: server.port }, 'ready')

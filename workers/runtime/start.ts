@@ -12,6 +12,8 @@ import { startSweeper } from '../../queues/sweep.ts'
 import { createTurns, type Turns } from '../../queues/turns.ts'
 import type { BreakerView } from './ask.ts'
 import { withErrors } from './http.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { type Readings, startReadings } from './readings.ts'
 import { createRemotes, type Remotes } from './remotes.ts'
 import { startReporting } from './report.ts'
 import type { ServiceDeps, ServiceModule } from './service.ts'
@@ -22,6 +24,8 @@ export interface StartOptions {
   readonly env: Env
   readonly log: Logger
   readonly enqueuer: Enqueuer
+  /** How often the processes together look at the invariants for metrics, in milliseconds; 0 is never. */
+  readonly invariantsEveryMs?: number
 }
 
 export interface RunningServices {
@@ -33,6 +37,7 @@ export interface RunningServices {
   readonly ping: () => Promise<void>
   /** The remote sides that this process calls. */
   readonly breakers: () => readonly BreakerView[]
+  readonly metrics: Metrics
   /** Takes no more work, finishes or releases what runs, and closes every connection. */
   readonly stop: (graceMs: number) => Promise<void>
 }
@@ -48,11 +53,18 @@ export async function startServices(
   const workerName = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
   let tellSoon = () => {}
   const remotes = createRemotes({ log: options.log, nowMs: Date.now, onChange: () => tellSoon() })
-  const shared = { ...options, workerName, remotes, turns: createTurns() }
+  const metrics = createMetrics({
+    services: modules.map(({ contract }) => contract.name),
+    breakers: remotes.views,
+    lastReading: () => readings?.last() ?? null,
+  })
+  let readings: Readings | undefined
+  const shared = { ...options, workerName, remotes, metrics, turns: createTurns() }
   const started = await Promise.all(modules.map(module => startService(module, shared)))
   const [{ deps }] = started as [(typeof started)[0]]
   const sweeper = startSweeper({ ...deps, enqueuer: options.enqueuer })
   const services = started.map(({ name }) => name)
+  readings = startReadings({ ...deps, log: options.log, invariantsEveryMs: options.invariantsEveryMs ?? 0 })
   const reporting = startReporting({
     sql: deps.sql,
     log: options.log,
@@ -72,8 +84,9 @@ export async function startServices(
       await deps.sql`select 1`
     },
     breakers: remotes.views,
+    metrics,
     stop: async graceMs => {
-      await reporting.stop()
+      await Promise.all([reporting.stop(), readings?.stop()])
       await Promise.all([sweeper.stop(), ...started.map(({ stop }) => stop(graceMs))])
     },
   }
@@ -83,6 +96,7 @@ interface ProcessOptions extends StartOptions {
   readonly workerName: string
   readonly turns: Turns
   readonly remotes: Remotes
+  readonly metrics: Metrics
 }
 
 async function startService(module: ServiceModule, options: ProcessOptions) {
@@ -111,6 +125,7 @@ async function startService(module: ServiceModule, options: ProcessOptions) {
     service: contract,
     handlers,
     chance: Math.random,
+    onSettled: options.metrics.settled,
   })
   return {
     name,
