@@ -3,9 +3,11 @@ import type { CommandBody, StoryBody } from '../edge/command-view.ts'
 import type { Account, Login, Refresh, Registration, Tokens } from '../queues/accounts.ts'
 import type { PricePage, Product, ProductFilter, ProductPage } from '../queues/catalog.ts'
 import type { Discount, DiscountPage } from '../queues/discounts.ts'
+import type { TicketPage, TicketState } from '../queues/kitchen.ts'
 import type { Conversion, Upload } from '../queues/media.ts'
 import type { Order, OrderPage, Quote } from '../queues/orders.ts'
 import type { Payment, PaymentPage, Reconciliation, TransferPage, TrialBalance } from '../queues/payments.ts'
+import type { Shipment, ShipmentList } from '../queues/shipments.ts'
 import type { Store, StoreFilter, StorePage } from '../queues/stores.ts'
 import { ApiProblem, jsonOf, problemOf, type Send } from './transport.ts'
 
@@ -71,6 +73,15 @@ export function readsOf(send: Send) {
       /** What differs among so many payments; `cursor` goes on with older ones. */
       reconcile: (page?: Pick<PageOptions, 'cursor'>) =>
         get<Reconciliation>('/v1/ledger/reconciliation', page),
+    },
+    shipping: {
+      /** The parcels of an order. */
+      listShipments: (orderId: string) =>
+        get<Static<typeof ShipmentList>>(`/v1/orders/${segment(orderId)}/shipments`),
+      getShipment: (id: string) => get<Shipment>(`/v1/shipments/${segment(id)}`),
+      /** The tickets of a kitchen, the oldest first. */
+      listTickets: (filter: PageOptions & { readonly storeId: string; readonly state?: TicketState }) =>
+        get<Static<typeof TicketPage>>('/v1/kitchen/tickets', filter),
     },
     media: {
       /** Sends the bytes of a video or sound. */

@@ -54,6 +54,18 @@ test('each invariant is a sentence, and all hold when all is well', async () => 
   for (const { sentence } of findings) expect(sentence).toMatch(/^[A-Z].+\.$/)
 })
 
+/** A parcel of the order that has its label, as shipping writes it. */
+async function addParcel(sql: Sql, orderId: string, lines: { sku: string; quantity: number }[]) {
+  const id = uuidv7()
+  await sql`insert into shipping.shipments
+      (id, order_id, store_id, customer_id, lines, weight_g, carrier, service, status, bought_at, heard_at, created_at)
+    values (${id}, ${orderId}, ${uuidv7()}, ${uuidv7()}, ${sql.json(lines)}, 0, 'manual', 'Standard', 'label_created', now(),
+      now(), now())`
+  await sql`insert into shipping.tracking (shipment_id, source, event_id, status, rank, occurred_at)
+    values (${id}, 'label', 'bought', 'label_created', 1, now())`
+  return id
+}
+
 type Damage = (sql: Sql, orders: Orders) => Promise<string>
 /** What somebody would have to do to the tables for each of them to notice, and what it then names. */
 const damage: Record<string, Damage | Damage[]> = {
@@ -185,6 +197,27 @@ const damage: Record<string, Damage | Damage[]> = {
   balances: async sql => {
     await sql`insert into payments.balances values ('sales', 'XTS', 1, 0)`
     return 'account sales in XTS'
+  },
+  shipped: async (sql, { paid, sku }) => {
+    await addParcel(sql, paid, [{ sku, quantity: 2 }])
+    await addParcel(sql, paid, [{ sku, quantity: 1 }])
+    return `order ${paid}`
+  },
+  labels: async (sql, { paid, sku }) => {
+    const id = await addParcel(sql, paid, [{ sku, quantity: 1 }])
+    await sql`update shipping.tracking set event_id = 'another' where shipment_id = ${id}`
+    return `shipment ${id}`
+  },
+  tracking: async (sql, { paid, sku }) => {
+    const id = await addParcel(sql, paid, [{ sku, quantity: 1 }])
+    await sql`update shipping.shipments set status = 'delivered' where id = ${id}`
+    return `shipment ${id}`
+  },
+  tickets: async (sql, { paid, sku }) => {
+    const id = uuidv7()
+    await sql`insert into shipping.tickets (id, order_id, store_id, customer_id, lines, state, accepted_at)
+      values (${id}, ${paid}, ${uuidv7()}, ${uuidv7()}, ${sql.json([{ sku, quantity: 1 }])}, 'preparing', now())`
+    return `ticket ${id}`
   },
   events: async (sql, { paid }) => {
     const [row] = await sql`insert into journal.commands

@@ -30,6 +30,7 @@ import { mountMedia } from './routes/media.ts'
 import { mountOps } from './routes/ops.ts'
 import { mountOrders } from './routes/orders.ts'
 import { mountPayments } from './routes/payments.ts'
+import { mountShipping } from './routes/shipping.ts'
 import { mountStores } from './routes/stores.ts'
 import { createUpstream, type Target } from './upstream.ts'
 
@@ -112,6 +113,7 @@ export function createApp({
   mountOrders(mount, createUpstream(upstreams.orders, rules))
   mountPayments(mount, createUpstream(upstreams.payments, rules))
   mountLedger(mount, createUpstream(upstreams.payments, rules))
+  mountShipping(mount, createUpstream(upstreams.shipping, rules), settings.BODY_MAX_BYTES)
   mountMedia(mount, createUpstream(upstreams.media, rules), settings.UPLOAD_MAX_BYTES)
   mountOps(mount, { sql, nowMs })
   mountBreakers(mount, { sql, log, bodyMaxBytes: settings.BODY_MAX_BYTES })

@@ -108,10 +108,20 @@ function operationOf(command: Command, { method, path, scope }: CommandRoute): O
       'idempotency_key_invalid',
       'idempotency_key_reused',
       'journal_unavailable',
+      ...bodyProblems,
     ],
     refusals: command.refusals,
   }
 }
+
+/** One that asks for nothing in its body still reads it. */
+const bodyProblems = [
+  'malformed_json',
+  'body_too_deep',
+  'body_too_large',
+  'unsupported_media_type',
+  'validation_failed',
+] as const
 
 const acceptedHeaders = {
   Location: 'Where its state can be read: /v1/commands/{id}.',

@@ -72,6 +72,7 @@ describe('/openapi.json', () => {
       'sessions.keys',
       'sessions.login',
       'sessions.refresh',
+      'shipping.receive-webhook',
     ])
     for (const operation of edge.edge.operations) {
       const { access } = operation

@@ -35,6 +35,11 @@ export const problems = {
     title: 'The Idempotency-Key header is malformed.',
     help: 'It is 1 to 255 printable ASCII characters: a structured-field string in double quotes, or the bare characters without spaces.',
   },
+  bad_signature: {
+    status: 400,
+    title: 'The signature is not of these bytes, or is too old.',
+    help: 'Webhooks are taken from those who hold their secret: sign the bytes of the body as they are sent, and sign again with every retry.',
+  },
   invalid_credentials: {
     status: 401,
     title: 'E-mail address or password is wrong.',

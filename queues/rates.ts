@@ -82,7 +82,7 @@ export const setTableRates = command('shipping.set-table-rates', {
     store_not_found: { status: 404, title: 'There is no such store.' },
     rates_invalid: {
       status: 422,
-      title: 'A country, currency or carrier is unknown, or the table contradicts itself.',
+      title: 'A country or carrier is unknown, or the table contradicts itself.',
       detail: wrongFields,
     },
   },

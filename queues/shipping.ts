@@ -1,11 +1,32 @@
 import { service } from './command.ts'
 import { shipmentChanged, shipmentCreated, shipmentDelivered, shipmentReturned } from './fulfilment.ts'
+import { advanceTicket, openTicket } from './kitchen.ts'
 import { findRates, forgetRates, setTableRates } from './rates.ts'
+import {
+  cancelShipment,
+  createShipment,
+  expireSilent,
+  recordTracking,
+  trackOverdue,
+  trackShipment,
+} from './shipments.ts'
 
 export const shipping = service('shipping', {
   summary:
     'What it costs to send a basket somewhere, parcels and their tracking, and the tickets of kitchens.',
-  commands: [setTableRates, findRates, forgetRates],
+  commands: [
+    setTableRates,
+    findRates,
+    forgetRates,
+    createShipment,
+    recordTracking,
+    cancelShipment,
+    trackShipment,
+    trackOverdue,
+    expireSilent,
+    openTicket,
+    advanceTicket,
+  ],
   events: [shipmentCreated, shipmentChanged, shipmentDelivered, shipmentReturned],
   concurrency: 20,
   lockMs: 10_000,

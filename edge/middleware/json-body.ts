@@ -37,7 +37,8 @@ export const wrongType = (type: string | null, expected = 'application/json') =>
 export const tooLarge = (bytesMax: number) =>
   new Problem('body_too_large', { detail: `At most ${bytesMax} bytes.`, members: { bytesMax } })
 
-async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+/** The body as it came, counted. Throws a Problem: 400 if it is cut off, 413. */
+export async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
   const declared = request.headers.get('content-length')
   if (declared !== null && Number(declared) > bytesMax) throw tooLarge(bytesMax)
   // The server holds the sender to a declared length; without one the bytes are counted here.

@@ -5,11 +5,16 @@ import { createCarriers } from './carriers.ts'
 import { handlers } from './commands.ts'
 import { readShippingSettings } from './config.ts'
 import { routes } from './routes.ts'
+import { createTakeHint } from './webhooks.ts'
 
-export const shippingService = defineService(shipping, ({ sql, env, ask, newId }) => {
-  const settings = readShippingSettings(env)
-  const carriers = createCarriers(settings, ask)
-  return { handlers: handlers({ sql, carriers, newId }), routes: routes() }
+export const shippingService = defineService(shipping, deps => {
+  const { sql, newId } = deps
+  const settings = readShippingSettings(deps.env)
+  const carriers = createCarriers(settings, deps.ask)
+  return {
+    handlers: handlers({ sql, carriers, newId, inquiriesMs: settings.inquiriesMs }),
+    routes: routes(sql, createTakeHint(deps, carriers)),
+  }
 })
 
 if (import.meta.main) await runService(shippingService)

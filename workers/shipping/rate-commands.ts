@@ -5,8 +5,8 @@ import { forgetRates } from '../../queues/rates.ts'
 import type { shipping } from '../../queues/shipping.ts'
 import type { RateRequest } from './carrier.ts'
 import type { CarrierAtWork, Carriers } from './carriers.ts'
+import * as store from './rate-store.ts'
 import { type Asked, basketOf, ratesOf, wrongInTable } from './rates.ts'
-import * as store from './store.ts'
 
 /** How long an offer holds. */
 const rateTtlMs = 30 * 60_000

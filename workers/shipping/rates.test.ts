@@ -72,7 +72,6 @@ describe('shipping.set-table-rates', () => {
     const wrong = standard({
       carrier: 'pigeon',
       countries: ['DE', 'XX'],
-      currency: 'EEE',
       bands: [
         { upToG: 2_000, amountMinor: 1 },
         { upToG: 2_000, amountMinor: 2 },
@@ -84,7 +83,6 @@ describe('shipping.set-table-rates', () => {
     expect(refusal.detail.errors.map(each => each.pointer)).toEqual([
       '#/services/1/name',
       '#/services/2/carrier',
-      '#/services/2/currency',
       '#/services/2/countries/1',
       '#/services/2/bands/1/upToG',
     ])

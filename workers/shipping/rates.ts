@@ -1,7 +1,6 @@
 import type { RefusalOf } from '../../queues/command.ts'
 import { isCountry } from '../../queues/countries.ts'
 import type { Address } from '../../queues/fulfilment.ts'
-import { isCurrency } from '../../queues/money.ts'
 import { type Rejected, rejected } from '../../queues/outcome.ts'
 import type { findRates, TableService } from '../../queues/rates.ts'
 import type { CarrierRate, RatesAnswer } from './carrier.ts'
@@ -27,7 +26,6 @@ export function wrongInTable(
         ? []
         : [wrong('carrier', `Expected one of ${carriers.join(', ')}.`)]),
       ...(names.indexOf(nameOf(each)) === at ? [] : [wrong('name', 'The carrier has two services of it.')]),
-      ...(isCurrency(each.currency) ? [] : [wrong('currency', 'No currency of ISO 4217.')]),
       ...each.countries.flatMap((country, number) =>
         country === '*' || isCountry(country)
           ? []

@@ -55,6 +55,7 @@ export async function openShipping(webhookUrl?: string): Promise<ShippingWorld> 
       handlers({
         sql,
         newId: () => uuidv7(),
+        inquiriesMs: [1, 1, 1],
         carriers: new Map(
           [manual, { ...simulated, ...misbehave(simulated) }].map(carrier => [
             carrier.name,

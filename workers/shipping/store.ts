@@ -1,80 +1,201 @@
 import type { Sql } from '../../db/client.ts'
-import type { Address } from '../../queues/fulfilment.ts'
+import type { Address, ShipmentStatus } from '../../queues/fulfilment.ts'
 import type { Tx } from '../../queues/outcome.ts'
-import type { Rate, TableService } from '../../queues/rates.ts'
-import type { Basket, Found, Offered } from './rates.ts'
+import type { LabelAnswer, Scan } from './carrier.ts'
+import { type Moved, rankOf } from './domain.ts'
 
-/** What the catalog says of these lines, one row per SKU, in the order of SKUs. Reserves nothing. */
-export async function readOffered(
-  sql: Sql,
-  lines: readonly { readonly sku: string; readonly quantity: number }[],
-): Promise<readonly Offered[]> {
-  const orders = [{ orderId: anyOrder, lines: [...lines] }]
-  return await sql<Offered[]>`
-    select sku, requested as quantity, unit_price_minor as "unitPriceMinor", currency, store_id as "storeId",
-      weight_g as "weightG", store ->> 'country' as country
-    from catalog.offer(${sql.json(orders)}) order by sku`
-}
-/** The catalog is asked for orders; what it offers does not depend on which. */
-const anyOrder = '00000000-0000-7000-8000-000000000000'
-
-export async function readTable(sql: Sql, storeId: string): Promise<readonly TableService[] | null> {
-  const [row] = await sql<{ services: TableService[] | null }[]>`
-    select (select services from shipping.rate_tables where store_id = ${storeId}) as services
-    where catalog.has_store(${storeId})`
-  return row ? (row.services ?? []) : null
-}
-
-/** Answers false if there is no such store: then nothing changed. */
-export async function writeTable(
-  tx: Tx,
-  {
-    storeId,
-    services,
-    at,
-  }: { readonly storeId: string; readonly services: TableService[]; readonly at: Date },
-): Promise<boolean> {
-  const written = await tx`
-    insert into shipping.rate_tables (store_id, services, set_at)
-    select ${storeId}::uuid, ${tx.json(services)}, ${at}::timestamptz where catalog.has_store(${storeId})
-    on conflict (store_id) do update set services = excluded.services, set_at = excluded.set_at`
-  return written.count > 0
-}
-
-export interface RatesFound {
-  readonly requestId: string
+export interface NewShipment {
+  readonly id: string
+  readonly orderId: string
+  readonly storeId: string
   readonly customerId: string
-  readonly basket: Basket
-  readonly destination: Address
-  readonly expiresAt: Date
-  readonly rates: readonly (Found & { readonly id: string })[]
+  readonly lines: readonly { readonly sku: string; readonly quantity: number }[]
+  readonly destination: Address | null
+  readonly rateId: string | null
+  readonly carrier: string
+  readonly service: string
+  readonly weightG: number
+  readonly originCountry: string | null
+  readonly createdAt: Date
 }
 
-/** Keeps what was found, unless the request has found rates before; answers what it found first, cheapest first. */
-export async function keepRates(tx: Tx, found: RatesFound): Promise<readonly Rate[]> {
-  const { requestId, customerId, basket, destination, expiresAt, rates } = found
+export interface ShipmentRow {
+  readonly id: string
+  readonly carrier: string
+  readonly service: string
+  readonly status: ShipmentStatus
+  readonly destination: Address | null
+  readonly weightG: number
+  readonly originCountry: string | null
+  readonly trackingNumber: string | null
+  /** Calls for the label that the carrier did not answer. */
+  readonly inquiries: number
+}
+
+/** Makes the row of a shipment: durable before its carrier hears of it. False if it is there, and may have been heard of. */
+export async function openShipment(sql: Sql, shipment: NewShipment): Promise<boolean> {
+  const { id, orderId, storeId, customerId, lines, destination, rateId, createdAt } = shipment
+  const inserted = await sql`
+    insert into shipping.shipments (id, order_id, store_id, customer_id, lines, destination, rate_id, carrier, service,
+      weight_g, origin_country, heard_at, created_at)
+    values (${id}, ${orderId}, ${storeId}, ${customerId}, ${sql.json([...lines])},
+      ${destination === null ? null : sql.json(destination)}, ${rateId}, ${shipment.carrier}, ${shipment.service},
+      ${shipment.weightG}, ${shipment.originCountry}, ${createdAt}, ${createdAt})
+    on conflict do nothing`
+  return inserted.count > 0
+}
+
+export async function findShipment(sql: Sql, id: string): Promise<ShipmentRow | null> {
+  const [row] = await sql<ShipmentRow[]>`
+    select id, carrier, service, status, destination, weight_g as "weightG", origin_country as "originCountry",
+      tracking_number as "trackingNumber", inquiries
+    from shipping.shipments where id = ${id}`
+  return row ?? null
+}
+
+export async function countInquiry(tx: Tx, id: string): Promise<void> {
+  await tx`update shipping.shipments set inquiries = inquiries + 1 where id = ${id} and status = 'pending'`
+}
+
+/** Keeps the label, or why there is none: then the parcel is sent by hand. False if it was kept before. */
+export async function keepLabel(
+  tx: Tx,
+  { id, answer, at }: { readonly id: string; readonly answer: LabelAnswer; readonly at: Date },
+): Promise<boolean> {
+  const label = answer.kind === 'bought' ? answer.label : null
+  const document = label?.document ?? null
+  const [format, data] =
+    document === null
+      ? [null, null]
+      : 'url' in document
+        ? ['url', document.url]
+        : [document.format, document.base64]
+  const kept = await tx`
+    update shipping.shipments
+    set status = 'label_created', bought_at = ${at}, heard_at = ${at},
+      carrier = case when ${label === null} then 'manual' else carrier end,
+      label_refusal = ${answer.kind === 'refused' ? answer.because : null},
+      tracking_number = ${label?.trackingNumber ?? null}, tracking_url = ${label?.trackingUrl ?? null},
+      label_format = ${format}, label_data = ${data}
+    where id = ${id} and status = 'pending'`
+  return kept.count > 0
+}
+
+/** Something that was said of a parcel. */
+export interface Told extends Scan {
+  readonly source: string
+}
+
+/** How long a carrier may be silent before it is asked. */
+const trackEvery = '6 hours'
+/** On the way: worth asking, and silence means something. */
+const underway = [
+  'label_created',
+  'in_transit',
+  'out_for_delivery',
+  'available_for_pickup',
+  'attempt_failed',
+  'exception',
+  'unknown',
+] as const satisfies ShipmentStatus[]
+
+/** Keeps what is new of all this, and gives the parcel the status that all its events together say. Null: no such parcel. */
+export async function tell(tx: Tx, id: string, told: readonly Told[]): Promise<Moved | null> {
+  const [row] = await tx<(Omit<Moved, 'after'> & { readonly isPending: boolean })[]>`
+    select id as "shipmentId", order_id as "orderId", customer_id as "customerId", lines, status as before,
+      status = 'pending' as "isPending"
+    from shipping.shipments where id = ${id} for update`
+  if (!row) return null
+  const { isPending, ...shipment } = row
   await tx`
-    insert into shipping.rates (id, request_id, place, customer_id, store_id, lines, destination, weight_g, source,
-      carrier, service, amount_minor, currency, eta_days, expires_at)
-    select rate.id, ${requestId}::uuid, rate.place, ${customerId}::uuid, ${basket.storeId}::uuid,
-      ${tx.json([...basket.lines])}, ${tx.json(destination)}, ${basket.weightG}::bigint, rate.source, rate.carrier,
-      rate.service, rate."amountMinor", rate.currency, rate."etaDays", ${expiresAt}::timestamptz
-    from jsonb_to_recordset(${tx.json(rates.map((rate, place) => ({ ...rate, place })))})
-      as rate(id uuid, place integer, source text, carrier text, service text, "amountMinor" bigint, currency text,
-              "etaDays" integer)
-    where not exists (select from shipping.rates where request_id = ${requestId})`
-  const kept = await tx<(Omit<Rate, 'expiresAt'> & { readonly expiresAt: Date })[]>`
-    select id as "rateId", source, carrier, service, amount_minor as "amountMinor", currency, eta_days as "etaDays",
-      expires_at as "expiresAt"
-    from shipping.rates where request_id = ${requestId} order by place`
-  return kept.map(rate => ({ ...rate, expiresAt: rate.expiresAt.toISOString() }))
+    insert into shipping.tracking (shipment_id, source, event_id, status, rank, occurred_at, note)
+    select ${id}::uuid, event.source, event.id, event.status, event.rank, event."occurredAt", event.note
+    from jsonb_to_recordset(${tx.json(told.map(toEvent))})
+      as event(source text, id text, status text, rank smallint, "occurredAt" timestamptz, note text)
+    on conflict do nothing`
+  if (isPending) return { ...shipment, after: shipment.before }
+  const [now] = await tx<{ status: ShipmentStatus }[]>`
+    update shipping.shipments s
+    set status = last.status, heard_at = greatest(s.heard_at, last.occurred_at),
+      track_at = case when s.tracking_number is not null and s.carrier <> 'manual' and last.status = any(${[...underway]})
+                      then now() + ${trackEvery}::interval end
+    from (
+      select status, occurred_at from shipping.tracking where shipment_id = ${id}
+      order by rank desc, occurred_at desc, status collate "C" desc limit 1
+    ) last where s.id = ${id} returning s.status`
+  return { ...shipment, after: now?.status ?? shipment.before }
 }
 
-/** Deletes some of the rates that expired a day ago or earlier; answers how many. */
-export async function forgetRates(tx: Tx, most: number): Promise<number> {
-  const deleted = await tx`
-    delete from shipping.rates where id = any(array(
-      select id from shipping.rates where expires_at < now() - interval '1 day'
-      order by expires_at limit ${most} for update skip locked))`
-  return deleted.count
+const toEvent = ({ source, id, status, occurredAt, note }: Told) => ({
+  source,
+  id,
+  status,
+  note,
+  rank: rankOf(status),
+  occurredAt: occurredAt.toISOString(),
+})
+
+/** Types in the number of a parcel that the merchant took away. False if its carrier has given it one. */
+export async function setTrackingNumber(
+  tx: Tx,
+  id: string,
+  {
+    trackingNumber,
+    trackingUrl,
+  }: { readonly trackingNumber: string | null; readonly trackingUrl: string | null },
+): Promise<boolean> {
+  const set = await tx`
+    update shipping.shipments set tracking_number = coalesce(${trackingNumber}, tracking_number),
+      tracking_url = coalesce(${trackingUrl}, tracking_url)
+    where id = ${id} and carrier = 'manual'`
+  return set.count > 0
+}
+
+/** Some parcels that are due to be asked for; they are due again later. */
+export async function takeOverdue(tx: Tx, most: number): Promise<readonly string[]> {
+  const rows = await tx<{ id: string }[]>`
+    update shipping.shipments set track_at = now() + ${trackEvery}::interval
+    where id = any(array(select id from shipping.shipments where track_at <= now()
+                         order by track_at limit ${most} for update skip locked))
+    returning id`
+  return rows.map(row => row.id)
+}
+
+/** Some parcels of which nothing was heard for thirty days. */
+export async function findSilent(tx: Tx, most: number): Promise<readonly string[]> {
+  const rows = await tx<{ id: string }[]>`
+    select id from shipping.shipments
+    where status = any(${[...underway]}) and heard_at < now() - interval '30 days'
+    order by heard_at limit ${most} for update skip locked`
+  return rows.map(row => row.id)
+}
+
+/** Keeps a webhook; answers the parcel that it is about. Null if it was kept before, or its parcel is not known yet. */
+export async function keepHint(
+  tx: Tx,
+  hint: {
+    readonly carrier: string
+    readonly eventId: string
+    readonly trackingNumber: string
+    readonly raw: Uint8Array
+  },
+): Promise<{ readonly shipmentId: string; readonly customerId: string } | null> {
+  const { carrier, eventId, trackingNumber, raw } = hint
+  const [row] = await tx<{ shipmentId: string; customerId: string }[]>`
+    with kept as (
+      insert into shipping.hints (carrier, event_id, tracking_number, raw)
+      values (${carrier}, ${eventId}, ${trackingNumber}, ${Buffer.from(raw)}) on conflict do nothing returning 1
+    )
+    select id as "shipmentId", customer_id as "customerId" from shipping.shipments, kept
+    where carrier = ${carrier} and tracking_number = ${trackingNumber}`
+  return row ?? null
+}
+
+/** True if a webhook was faster than the answer that brought the label. */
+export async function hasHints(tx: Tx, id: string): Promise<boolean> {
+  const rows = await tx`
+    select from shipping.hints h join shipping.shipments s
+      on s.carrier = h.carrier and s.tracking_number = h.tracking_number
+    where s.id = ${id} limit 1`
+  return rows.count > 0
 }

@@ -10,9 +10,9 @@ const byPostalCode: Readonly<Record<string, Partial<Record<Call, Behaviour | 'no
   'SIM-UNKNOWN': { rates: 'no_address', label: 'no_address' },
   'SIM-REFUSED': { label: 'no_address' },
   'SIM-LABEL-SILENT': { label: 'silent_before' },
-  'SIM-LABEL-SILENT-AFTER': { label: 'silent_after' },
+  'SIM-SILENT-AFTER': { label: 'silent_after' },
   'SIM-LABEL-ERROR': { label: 'error_before' },
-  'SIM-LABEL-ERROR-AFTER': { label: 'error_after' },
+  'SIM-ERROR-AFTER': { label: 'error_after' },
 }
 
 /** Whether a call is answered, and when. */

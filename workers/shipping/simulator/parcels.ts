@@ -76,6 +76,8 @@ export function createParcels({
       travel(parcel, terms.includes('SIM-LOST') ? lostJourney : journey)
       return say(201, labelOf(parcel))
     },
+    /** How many labels there are. */
+    sold: () => byKey.size,
     find: (key: string): Response => {
       const parcel = byKey.get(key)
       return parcel ? say(200, labelOf(parcel)) : say(404, {})

@@ -1,0 +1,112 @@
+import { treaty } from '@elysiajs/eden/treaty2'
+import { Type } from '@sinclair/typebox'
+import type { Actor } from '../../queues/access.ts'
+import { TicketPage, TicketState } from '../../queues/kitchen.ts'
+import { closed, Id } from '../../queues/schemas.ts'
+import { Shipment, ShipmentList } from '../../queues/shipments.ts'
+import type { ShippingRoutes } from '../../workers/shipping/routes.ts'
+import type { EdgeContext } from '../context.ts'
+import { readBytes } from '../middleware/json-body.ts'
+import type { Mount } from '../operation.ts'
+import { PageParameters } from '../page.ts'
+import { answersOf, bodyOf, edenOf, onBehalfOf, type Upstream, unstored } from '../upstream.ts'
+
+const TicketParameters = Type.Object(
+  {
+    ...PageParameters.properties,
+    storeId: Type.Unsafe<string>({ ...Id, description: 'Whose kitchen.' }),
+    state: Type.Optional(TicketState),
+  },
+  closed,
+)
+const Kept = Type.Object({ kept: Type.Literal(true) }, closed)
+
+/** Shipments: one's own, and all for merchants; tickets of kitchens; what carriers tell. */
+export function mountShipping(mount: Mount, upstream: Upstream, bodyMaxBytes: number): void {
+  const api = treaty<ShippingRoutes>(...edenOf(upstream))
+  const shipment = answersOf(Shipment)
+  const list = answersOf(ShipmentList)
+  const tickets = answersOf(TicketPage)
+  const kept = answersOf(Kept)
+
+  mount(
+    {
+      id: 'shipping.list-shipments',
+      method: 'GET',
+      path: '/v1/orders/{orderId}/shipments',
+      tag: 'shipping',
+      summary: 'The parcels of an order: none of somebody else’s, unless one may write them.',
+      access: 'shipping:read',
+      params: Type.Object({ orderId: Id }),
+      answers: { 200: { description: 'Its parcels.', schema: ShipmentList } },
+      problems: ['upstream_unavailable'],
+    },
+    async ({ c, actor, params: { orderId } }) =>
+      Response.json(await list(api.orders({ id: orderId }).shipments.get(asSeenBy(c, actor))), unstored),
+  )
+  mount(
+    {
+      id: 'shipping.get-shipment',
+      method: 'GET',
+      path: '/v1/shipments/{shipmentId}',
+      tag: 'shipping',
+      summary: 'One of one’s own parcels, or any for whoever may write them, with its label.',
+      access: 'shipping:read',
+      params: Type.Object({ shipmentId: Id }),
+      answers: { 200: { description: 'The parcel.', schema: Shipment } },
+      problems: ['not_found', 'upstream_unavailable'],
+    },
+    async ({ c, actor, params: { shipmentId } }) =>
+      Response.json(await shipment(api.shipments({ id: shipmentId }).get(asSeenBy(c, actor))), unstored),
+  )
+  mount(
+    {
+      id: 'shipping.list-tickets',
+      method: 'GET',
+      path: '/v1/kitchen/tickets',
+      tag: 'shipping',
+      summary: 'The tickets of a kitchen, the oldest first: for its screen.',
+      access: 'shipping:write',
+      query: TicketParameters,
+      answers: { 200: { description: 'One page.', schema: TicketPage } },
+      problems: ['upstream_unavailable'],
+    },
+    async ({ c, actor, query }) =>
+      Response.json(await tickets(api.tickets.get({ query, ...onBehalfOf(c, actor) })), unstored),
+  )
+  mount(
+    {
+      id: 'shipping.receive-webhook',
+      method: 'POST',
+      path: '/v1/webhooks/shipping/{carrier}',
+      tag: 'shipping',
+      summary: 'What a carrier tells: verified by its signature, kept once, and a reason to ask the carrier.',
+      access: 'public',
+      params: Type.Object({ carrier: Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$' }) }),
+      body: {
+        contentType: 'application/octet-stream',
+        schema: Type.Unsafe<string>({ type: 'string', format: 'binary' }),
+        required: true,
+      },
+      answers: { 200: { description: 'It is kept, now or since before.', schema: Kept } },
+      problems: ['bad_signature', 'not_found', 'body_too_large', 'upstream_unavailable'],
+    },
+    async ({ c, params: { carrier } }) => {
+      const body = new Uint8Array(await readBytes(c.req.raw, bodyMaxBytes))
+      const headers = Object.fromEntries([...c.req.raw.headers].filter(([name]) => !withheld.test(name)))
+      const request = { method: 'POST', body, headers: { ...headers, traceparent: c.get('traceparent') } }
+      return Response.json(
+        await kept(upstream.fetch(`${upstream.base}/webhooks/${carrier}`, request).then(bodyOf)),
+        unstored,
+      )
+    },
+  )
+}
+
+/** Of a carrier's headers, what is meant for this server and not for whoever verifies them. */
+const withheld = /^(x-waybill-.*|host|connection|content-length|transfer-encoding|cookie|authorization)$/
+
+const asSeenBy = (c: EdgeContext, actor: Actor) => ({
+  query: { all: actor.scopes.includes('shipping:write') },
+  ...onBehalfOf(c, actor),
+})
