@@ -29,6 +29,8 @@ const attemptsMax = 720
 const attemptMaxMs = 5_000
 const atOnceMax = 32
 const hour = 3_600_000
+/** Time for one to arrive before the next, where their order matters. */
+const apartMs = 50
 
 export type Webhooks = ReturnType<typeof createWebhooks>
 
@@ -108,11 +110,11 @@ export function createWebhooks({ url, secret, mischief, nowMs, settled }: Webhoo
         break
       default:
         first()
-        wait(0, release)
+        wait(apartMs, release)
     }
   }
   const release = () => {
-    for (const each of held.splice(0).reverse()) each()
+    for (const [at, each] of held.splice(0).reverse().entries()) wait(at * apartMs, each)
   }
 
   return {
