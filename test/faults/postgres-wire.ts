@@ -1,12 +1,16 @@
 import type { Protocol } from './tap.ts'
 
-/** Postgres' protocol 3.0 as postgres.js speaks it: a request ends with Sync or is a simple Query. */
+/**
+ * Postgres' protocol 3.0 as postgres.js speaks it: a request ends with Sync or is a simple Query. What the edge asks is
+ * named for the edge, `edge accept`: the clock of every process accepts commands too.
+ */
 export function postgresWire(): Protocol {
   const statements = new Map<string, string>()
   let fromClient: Buffer = Buffer.alloc(0)
   let fromServer: Buffer = Buffer.alloc(0)
   let begun = false
   let isReady = false
+  let who = 'postgres'
   let parts: Buffer[] = []
   let sql = ''
   let executes = false
@@ -19,6 +23,7 @@ export function postgresWire(): Protocol {
       if (fromClient.length < length) return
       const message = fromClient.subarray(0, length)
       fromClient = fromClient.subarray(length)
+      if (!begun && stringsOf(message).includes('waybill-edge')) who = 'edge'
       begun = true
       if (!isReady) {
         yield { bytes: message, name: null, expectsReply: false }
@@ -39,7 +44,7 @@ export function postgresWire(): Protocol {
       if (!'SQHX'.includes(type)) continue
       yield {
         bytes: Buffer.concat(parts),
-        name: executes ? `postgres ${nameOf(sql)}` : null,
+        name: executes ? `${who} ${nameOf(sql)}` : null,
         expectsReply: type === 'S' || type === 'Q',
       }
       parts = []

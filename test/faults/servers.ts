@@ -25,7 +25,7 @@ export async function startPrivateServers(): Promise<PrivateServers> {
 
 /** Without fsync: processes die here, machines do not. */
 export const startPrivatePostgres = (): Promise<Server> =>
-  inOwnFolder(dir => startPostgres({ dir, settings: { max_connections: '500', fsync: 'off' } }))
+  inOwnFolder(dir => startPostgres({ dir, settings: { max_connections: '1500', fsync: 'off' } }))
 
 export const startPrivateRedis = (): Promise<Server> => inOwnFolder(dir => startRedis({ dir }))
 
