@@ -42,6 +42,11 @@ export type OpeningHours = Static<typeof OpeningHours>
 
 export const taxClasses = ['standard', 'reduced', 'zero'] as const
 export const TaxClass = oneOf(taxClasses, 'Which of the rates of its store the product is taxed at.')
+/** What a rate is for: the products of a class, or the shipping. */
+const RateClass = oneOf(
+  [...taxClasses, 'shipping'],
+  'The products that are taxed at it, or the shipping, which is taxed as `standard` where it has no rate of its own.',
+)
 const ratePpm = (description: string) =>
   Type.Integer({
     minimum: 0,
@@ -52,7 +57,7 @@ const TaxRates = Type.Array(
   Type.Object(
     {
       country: { ...Country, description: 'Where the goods go: ISO 3166-1 alpha-2 code.' },
-      taxClass: TaxClass,
+      taxClass: RateClass,
       ratePpm: ratePpm('The rate.'),
       name: lineOfText(40, 'What it is called on a receipt, such as VAT.'),
     },
@@ -199,7 +204,7 @@ export const setTaxRates = command('catalog.set-tax-rates', {
     tax_rate_twice: {
       status: 422,
       title: 'A country has two rates for one class.',
-      detail: Type.Object({ country: Country, taxClass: TaxClass }, closed),
+      detail: Type.Object({ country: Country, taxClass: RateClass }, closed),
     },
   },
   ...settings,
