@@ -10,7 +10,7 @@ import { handlers } from './commands.ts'
 import { shippingService } from './index.ts'
 import { type Simulator, startSimulator } from './simulator/server.ts'
 
-const secret = 'a secret for tests'
+export const secret = 'a secret for tests'
 /** Long for a machine of this world, and short for whoever waits for a carrier that stays silent. */
 const timeoutMs = 400
 
