@@ -119,6 +119,47 @@ const damage: Record<string, Damage | Damage[]> = {
     await sql`update orders.orders set payment_id = ${uuidv7()} where id = ${paid}`
     return `order ${paid}`
   },
+  captures: [
+    async (sql, { payment }) => {
+      await sql`insert into payments.captures (id, payment_id, request_id, amount_minor, is_final, status, created_at)
+        values (${uuidv7()}, ${payment}, ${uuidv7()}, 1, false, 'succeeded', now())`
+      return `payment ${payment}`
+    },
+    async (sql, { payment }) => {
+      await sql`insert into payments.captures (id, payment_id, request_id, amount_minor, is_final, created_at)
+        values (${uuidv7()}, ${payment}, ${uuidv7()}, 1, false, now())`
+      return `payment ${payment}`
+    },
+  ],
+  splits: [
+    async (sql, { payment }) => {
+      await sql`update payments.payments set split = '[{"account": "commission", "amountMinor": 1}]' where id = ${payment}`
+      return `payment ${payment}`
+    },
+    async (sql, { payment }) => {
+      await sql`update payments.payments set split = jsonb_build_array(
+        jsonb_build_object('account', 'commission', 'amountMinor', 1),
+        jsonb_build_object('account', 'sales', 'amountMinor', amount_minor - 1)) where id = ${payment}`
+      return `payment ${payment}`
+    },
+  ],
+  disputes: [
+    async (sql, { payment }) => {
+      const id = uuidv7()
+      await sql`insert into payments.disputes (id, payment_id, reference, amount_minor, status, reason, opened_at)
+        values (${id}, ${payment}, 'dp_1', 5, 'needs_response', 'fraudulent', now())`
+      return `dispute ${id}`
+    },
+    async (sql, { payment, paid }) => {
+      const id = uuidv7()
+      await sql`insert into payments.disputes (id, payment_id, reference, amount_minor, status, reason, opened_at, closed_at)
+        values (${id}, ${payment}, 'dp_1', 5, 'won', 'fraudulent', now(), now())`
+      await sql`insert into payments.transfers
+          (kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency)
+        values ('dispute', ${id}, ${payment}, ${paid}, 'disputes', 'provider:sandbox', 5, 'EUR')`
+      return `dispute ${id}`
+    },
+  ],
   captured: async (sql, { paid, payment }) => {
     await sql`update payments.payments set created_at = now() - interval '11 minutes' where id = ${payment}`
     await sql`update orders.orders set payment_id = null, captured_minor = 0, state = 'pending_payment' where id = ${paid}`

@@ -7,6 +7,9 @@ export const scopes = [
   'orders:write',
   'orders:fulfil',
   'payments:read',
+  'payments:write',
+  'ledger:read',
+  'ledger:write',
   'shipping:read',
   'shipping:write',
   'media:read',
@@ -26,13 +29,20 @@ const customer = [
   'media:read',
   'media:write',
 ] as const
-const merchant = [...customer, 'catalog:write', 'orders:fulfil', 'shipping:write'] as const
+const merchant = [
+  ...customer,
+  'catalog:write',
+  'orders:fulfil',
+  'payments:write',
+  'ledger:read',
+  'shipping:write',
+] as const
 
 /** The scopes that each role is given when its token is signed. */
 export const roles = {
   customer,
   merchant,
-  operator: [...merchant, 'accounts:write', 'ops:read', 'ops:retry', 'ops:edit'],
+  operator: [...merchant, 'accounts:write', 'ledger:write', 'ops:read', 'ops:retry', 'ops:edit'],
 } as const satisfies Record<string, readonly Scope[]>
 export type Role = keyof typeof roles
 

@@ -3,6 +3,7 @@ import { Elysia } from 'elysia'
 import { v7 as uuidv7 } from 'uuid'
 import type { Sql } from '../db/client.ts'
 import { type TestKernel, testKernel } from '../test/harness.ts'
+import { idlePayments } from '../test/idle-payments.ts'
 import { defineService } from '../workers/runtime/service.ts'
 import { createCommit } from './commit.ts'
 import { type Claim, createAcceptor, createJournal } from './journal.ts'
@@ -55,14 +56,13 @@ const endings: Record<
   },
 }
 const handlers: Handlers<typeof payments> = {
+  ...idlePayments,
   'payments.charge': async job => {
     await gate
     const ending = endings[job.input.paymentMethod]
     if (!ending) throw new Error('no such ending')
     return ending(job)
   },
-  'payments.refund': async job => done({ refundId: job.id, paymentId: job.input.paymentId }),
-  'payments.roll-up-ledger': async () => done({ transfers: 0 }),
 }
 
 let kernel: TestKernel

@@ -3,6 +3,7 @@ import { Queue } from 'bullmq'
 import { Elysia } from 'elysia'
 import { v7 as uuidv7 } from 'uuid'
 import { type TestDatabase, testDatabase, testKernel, testLog, testRedis } from '../test/harness.ts'
+import { idlePayments } from '../test/idle-payments.ts'
 import { defineService } from '../workers/runtime/service.ts'
 import { createEnqueuer, type Enqueuer, type JobData } from './enqueue.ts'
 import { convert } from './media.ts'
@@ -34,6 +35,7 @@ async function gated() {
   let running = 0
   const seen = { mostAtOnce: 0, runs: 0 }
   const handlers: Handlers<typeof payments> = {
+    ...idlePayments,
     'payments.charge': async job => {
       seen.runs++
       seen.mostAtOnce = Math.max(seen.mostAtOnce, ++running)
@@ -41,8 +43,6 @@ async function gated() {
       running--
       return done({ paymentId: job.id, status: 'captured' })
     },
-    'payments.refund': async job => done({ refundId: job.id, paymentId: job.input.paymentId }),
-    'payments.roll-up-ledger': async () => done({ transfers: 0 }),
   }
   const service = defineService(payments, () => ({ routes: new Elysia(), handlers }))
   const kernel = await testKernel({ services: [service], database: { ...database, drop: async () => {} } })

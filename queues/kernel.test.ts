@@ -4,6 +4,7 @@ import { Elysia } from 'elysia'
 import { Redis } from 'ioredis'
 import { v7 as uuidv7 } from 'uuid'
 import { type TestKernel, testKernel, testLog } from '../test/harness.ts'
+import { idlePayments } from '../test/idle-payments.ts'
 import { defineService } from '../workers/runtime/service.ts'
 import { discard, groupDeadLetters, listDeadLetters, redrive } from './dead-letter.ts'
 import { done, emit, follow, type Handler, type Handlers, later, rejected } from './outcome.ts'
@@ -15,13 +16,12 @@ import { startTrace } from './trace.ts'
 /** The kernel with handlers that a test chooses: `paymentMethod` names the behaviour of a charge. */
 const behaviours = new Map<string, Handler<typeof charge>>()
 const handlers: Handlers<typeof payments> = {
+  ...idlePayments,
   'payments.charge': job => {
     const behave = behaviours.get(job.input.paymentMethod)
     if (!behave) throw new Error('no such behaviour')
     return behave(job)
   },
-  'payments.refund': async job => done({ refundId: job.id, paymentId: job.input.paymentId }),
-  'payments.roll-up-ledger': async () => done({ transfers: 0 }),
 }
 const testPayments = defineService(payments, () => ({ routes: new Elysia(), handlers }))
 

@@ -17,9 +17,22 @@ const Attempt = Type.Integer({
 const money = { amountMinor: AmountMinor, currency: Currency }
 const payment = { paymentId: Id, orderId: Id, ...money }
 
+/** What a payment's row says; how much went back, and whether it is disputed, is counted beside it. */
+export const attemptStates = [
+  'processing',
+  'unknown',
+  'action_required',
+  'authorized',
+  'partially_captured',
+  'captured',
+  'declined',
+  'voided',
+] as const
+export type AttemptState = (typeof attemptStates)[number]
 export const PaymentStatus = oneOf(
-  ['processing', 'unknown', 'captured', 'declined', 'partially_refunded', 'refunded'],
-  '`unknown`: the provider did not answer; it is asked again until it does.',
+  [...attemptStates, 'partially_refunded', 'refunded', 'disputed'],
+  '`unknown`: the provider did not answer; it is asked again until it does. `action_required`: the buyer has to ' +
+    'confirm at `actionUrl`. `authorized`: set aside, nothing captured. `voided`: let go, nothing was captured.',
 )
 export const Payment = Type.Object(
   {
@@ -27,7 +40,14 @@ export const Payment = Type.Object(
     orderId: Id,
     ...money,
     status: PaymentStatus,
+    capturedMinor: AmountMinor,
     refundedMinor: AmountMinor,
+    captureBefore: Type.Union([Instant, Type.Null()], {
+      description: 'When what is set aside and not captured is let go.',
+    }),
+    actionUrl: Type.Union([Type.String(), Type.Null()], {
+      description: 'Where the buyer has to confirm the charge.',
+    }),
     declineCode: Type.Union([Type.String(), Type.Null()]),
     createdAt: Instant,
   },
@@ -62,23 +82,40 @@ export type Split = Static<typeof Split>
 
 /**
  * The chart of accounts: the part of an account's name before its colon, and what the account is. A debit adds to an
- * asset, a credit to an income; the balance of either is its debits less its credits.
+ * asset, a credit to a liability or an income; the balance of each is its debits less its credits.
  */
 export const chart = {
   provider: {
     class: 'asset',
-    holds: 'Money that a payment provider holds for us. One account each: `provider:sandbox`.',
+    holds: 'Money that a payment provider holds for us. One account each: `provider:stripe`.',
   },
-  sales: { class: 'income', holds: 'What customers were charged.' },
-  refunds: { class: 'income', holds: 'What went back to them, as a debit: it lessens the income.' },
-} as const satisfies Record<string, { readonly class: 'asset' | 'income'; readonly holds: string }>
+  disputes: { class: 'asset', holds: 'What banks took back while they decide disputes.' },
+  bank: { class: 'asset', holds: 'Money of ours at the bank: payouts go out of it.' },
+  store: { class: 'liability', holds: 'What is owed to a store. One account each: `store:<id>`.' },
+  tax: { class: 'liability', holds: 'What is owed to a state. One account each: `tax:DE`.' },
+  sales: { class: 'income', holds: 'What customers were charged that is no store’s.' },
+  refunds: { class: 'income', holds: 'What went back of sales, as a debit: it lessens the income.' },
+  commission: { class: 'income', holds: 'What the platform keeps of what its stores sell.' },
+} as const satisfies Record<
+  string,
+  { readonly class: 'asset' | 'liability' | 'income'; readonly holds: string }
+>
 
 export const Account = Type.String({
-  pattern: `^(${Object.keys(chart).join('|')})(:[a-z0-9][a-z0-9_-]{0,63})?$`,
-  description: 'Account of the ledger, such as `sales` or `provider:sandbox`.',
+  pattern: `^(${Object.keys(chart).join('|')})(:[A-Za-z0-9][A-Za-z0-9_-]{0,63})?$`,
+  description: 'Account of the ledger, such as `sales`, `tax:DE` or `provider:stripe`.',
 })
-export const AccountClass = oneOf(['asset', 'income'], 'What kind of account it is.')
-export const TransferKind = oneOf(['capture', 'refund'], 'Why the money moved.')
+export const AccountClass = oneOf(['asset', 'liability', 'income'], 'What kind of account it is.')
+export const transferKinds = [
+  'capture',
+  'refund',
+  'refund_reversal',
+  'dispute',
+  'dispute_won',
+  'dispute_lost',
+  'payout',
+] as const
+export const TransferKind = oneOf(transferKinds, 'Why the money moved.')
 export const TransferNumber = Type.String({
   pattern: '^[1-9][0-9]{0,14}$',
   description: 'Number of a transfer in the ledger.',
@@ -90,10 +127,12 @@ export const Transfer = Type.Object(
     kind: TransferKind,
     sourceId: Type.Unsafe<string>({
       ...Id,
-      description: 'The payment that was captured or the refund that was made: it has one transfer.',
+      description:
+        'What moved it: the payment or its capture, the refund, dispute or payout. It has one transfer per part.',
     }),
-    paymentId: Id,
-    orderId: Id,
+    part: Type.Integer({ minimum: 0, description: 'Which part of the split of the payment it is.' }),
+    paymentId: Type.Union([Id, Type.Null()], { description: 'Null: a payout.' }),
+    orderId: Type.Union([Id, Type.Null()]),
     debit: Account,
     credit: Account,
     amountMinor: Type.Integer({
@@ -155,11 +194,22 @@ export const Reconciliation = Type.Object(
           refundedMinor: AmountMinor,
           postedCapturedMinor: AmountMinor,
           postedRefundedMinor: AmountMinor,
+          provider: Type.Union(
+            [Type.Object({ capturedMinor: AmountMinor, refundedMinor: AmountMinor }, closed), Type.Null()],
+            { description: 'What the provider said when it was asked last; null: the same as the payment.' },
+          ),
         },
         closed,
       ),
-      { description: 'Those of them whose sums differ from what was posted: none, if all is well.' },
+      {
+        description:
+          'Those of them whose sums differ from what was posted, or from what the provider says: none, if all is well.',
+      },
     ),
+    unmatchedEvents: Type.Integer({
+      minimum: 0,
+      description: 'Webhooks of providers that are about no payment of ours.',
+    }),
     nextCursor: Type.Union([Id, Type.Null()], {
       description: 'Give it as `cursor` to compare older payments; null on the last page.',
     }),
@@ -195,70 +245,140 @@ export const charge = command('payments.charge', {
   sharesTransaction: true,
 })
 
-export const refund = command('payments.refund', {
-  summary: 'Give back all or part of a captured payment, never more than was captured.',
-  input: Type.Object(
-    {
-      paymentId: Id,
-      requestId: Type.Unsafe<string>({
-        ...Id,
-        description: 'The command that asks for it; asked for twice by the same one, it is one refund.',
-      }),
-      amountMinor: Type.Integer({
-        minimum: 1,
-        maximum: Number.MAX_SAFE_INTEGER,
-        description: 'Minor units.',
-      }),
-      reason: Type.String({ maxLength: 300 }),
-    },
-    closed,
-  ),
-  output: Type.Object({ refundId: Id, paymentId: Id }, closed),
-  refusals: {
-    payment_not_found: { status: 404, title: 'There is no such payment.' },
-    refund_exceeds_capture: { status: 409, title: 'That is more than is left of the captured amount.' },
-  },
-  retry: retry.remote,
-  timeoutMs: 30_000,
+const RequestId = Type.Optional(
+  Type.Unsafe<string>({
+    ...Id,
+    description:
+      'What asks for it: asked for twice by the same, it is once. This command, unless it says otherwise.',
+  }),
+)
+const PartMinor = Type.Integer({
+  minimum: 1,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'Minor units.',
 })
+const leftMinor = Type.Object({ leftMinor: AmountMinor }, closed)
+const paymentNotFound = { status: 404, title: 'There is no such payment.' } as const
+const paymentUnresolved = {
+  status: 409,
+  title: 'The provider has not said yet how the payment stands. It is being asked: try again later.',
+} as const
+const paymentStateConflict = {
+  status: 409,
+  title: 'The payment is in a state that does not allow this.',
+  detail: Type.Object({ current: PaymentStatus }, closed),
+} as const
+const OperationStatus = oneOf(
+  ['pending', 'succeeded', 'failed'],
+  '`pending`: the provider has accepted it. `failed`: the provider says that it did not and will not happen.',
+)
 
-const AskedBy = Type.Unsafe<string>({
-  ...Id,
-  description: 'The command that asks for it; asked for twice by the same one, it happens once.',
-})
 export const capture = command('payments.capture', {
-  summary: 'Take money that was set aside, never more than that.',
+  summary: 'Take money that was set aside, or a part of it, never more than was set aside.',
+  http: { method: 'POST', path: '/v1/payments/{paymentId}/captures', scope: 'payments:write' },
   input: Type.Object(
     {
       paymentId: Id,
-      requestId: AskedBy,
-      amountMinor: Type.Integer({
-        minimum: 1,
-        maximum: Number.MAX_SAFE_INTEGER,
-        description: 'Minor units.',
-      }),
-      isFinal: Type.Boolean({ description: 'Whether what is left then is let go.' }),
+      requestId: RequestId,
+      amountMinor: PartMinor,
+      isFinal: Type.Optional(
+        Type.Boolean({
+          description:
+            'Nothing follows: what is left is let go. So it is anyway if nothing is left, or if the provider takes one capture only.',
+        }),
+      ),
     },
     closed,
   ),
-  output: Type.Object({ paymentId: Id, status: PaymentStatus }, closed),
+  output: Type.Object({ captureId: Id, paymentId: Id, status: OperationStatus }, closed),
   refusals: {
-    payment_not_found: { status: 404, title: 'There is no such payment.' },
-    capture_exceeds_authorized: { status: 409, title: 'That is more than is left of what was set aside.' },
+    payment_not_found: paymentNotFound,
+    payment_unresolved: paymentUnresolved,
+    payment_state_conflict: paymentStateConflict,
+    capture_exceeds_authorization: {
+      status: 409,
+      title: 'That is more than is left of what was set aside.',
+      detail: leftMinor,
+    },
   },
   retry: retry.remote,
   timeoutMs: 30_000,
 })
 
 export const voidPayment = command('payments.void', {
-  summary: 'Let go what was set aside and not captured.',
-  input: Type.Object({ paymentId: Id, requestId: AskedBy, reason: Type.String({ maxLength: 300 }) }, closed),
-  output: Type.Object({ paymentId: Id, status: PaymentStatus }, closed),
+  summary: 'Let go of money that was set aside, of which nothing is captured.',
+  http: { method: 'POST', path: '/v1/payments/{paymentId}/void', scope: 'payments:write' },
+  input: Type.Object(
+    { paymentId: Id, requestId: RequestId, reason: Type.String({ minLength: 1, maxLength: 300 }) },
+    closed,
+  ),
+  output: Type.Object({ paymentId: Id, status: OperationStatus }, closed),
   refusals: {
-    payment_not_found: { status: 404, title: 'There is no such payment.' },
-    payment_captured: { status: 409, title: 'The money is captured: it can only be refunded.' },
+    payment_not_found: paymentNotFound,
+    payment_unresolved: paymentUnresolved,
+    already_captured: { status: 409, title: 'Some of it is captured: give it back by a refund.' },
+    nothing_to_void: { status: 409, title: 'Nothing is set aside.' },
   },
   retry: retry.remote,
+  timeoutMs: 30_000,
+})
+
+export const refund = command('payments.refund', {
+  summary: 'Give back all or part of a captured payment, never more than was captured.',
+  http: { method: 'POST', path: '/v1/payments/{paymentId}/refunds', scope: 'payments:write' },
+  input: Type.Object(
+    {
+      paymentId: Id,
+      requestId: RequestId,
+      amountMinor: PartMinor,
+      reason: Type.String({ maxLength: 300 }),
+    },
+    closed,
+  ),
+  output: Type.Object({ refundId: Id, paymentId: Id, status: OperationStatus }, closed),
+  refusals: {
+    payment_not_found: paymentNotFound,
+    payment_unresolved: paymentUnresolved,
+    payment_disputed: {
+      status: 409,
+      title: 'The customer disputes the charge at the bank, or has won: a refund would pay twice.',
+    },
+    refund_exceeds_capture: {
+      status: 409,
+      title: 'That is more than is left of the captured amount.',
+      detail: leftMinor,
+    },
+  },
+  retry: retry.remote,
+  timeoutMs: 30_000,
+})
+
+export const observe = command('payments.observe', {
+  summary: 'Ask the provider about a payment and apply all that it says.',
+  input: Type.Object({ paymentId: Id }, closed),
+  output: Type.Object({ paymentId: Id, status: PaymentStatus }, closed),
+  refusals: { payment_not_found: paymentNotFound },
+  retry: retry.remote,
+  timeoutMs: 30_000,
+})
+
+export const reconcile = command('payments.reconcile', {
+  summary:
+    'Look again at payments that have been open for long, whose webhook may be lost, and let go of what is not captured in time.',
+  everyMs: 60_000,
+  input: Type.Object({}, closed),
+  output: Type.Object(
+    {
+      observed: Type.Integer({ minimum: 0, description: 'Payments that the provider is asked about.' }),
+      voided: Type.Integer({
+        minimum: 0,
+        description: 'Payments that are let go, unless they are captured.',
+      }),
+    },
+    closed,
+  ),
+  refusals: {},
+  retry: retry.standard,
   timeoutMs: 30_000,
 })
 
@@ -364,7 +484,7 @@ export const disputeClosed = event('payment.dispute-closed', {
 
 export const payments = service('payments', {
   summary: 'Charges and refunds at a payment provider, and the ledger of both.',
-  commands: [charge, refund, rollUpLedger],
+  commands: [charge, capture, voidPayment, refund, observe, reconcile, rollUpLedger],
   events: [
     authorized,
     captured,

@@ -123,7 +123,12 @@ describe('an operator', () => {
   })
 
   test('finds nothing to reconcile while all is well, and then exactly what is not', async () => {
-    expect((await read('reconciliation')).body).toEqual({ checked: 4, items: [], nextCursor: null })
+    expect((await read('reconciliation')).body).toEqual({
+      checked: 4,
+      items: [],
+      unmatchedEvents: 0,
+      nextCursor: null,
+    })
     const [gone] =
       await kernel.sql`delete from payments.transfers where source_id = ${paid[1] ?? ''} returning order_id`
     expect((await read('reconciliation')).body.items).toEqual([
@@ -135,6 +140,7 @@ describe('an operator', () => {
         refundedMinor: 0,
         postedCapturedMinor: 0,
         postedRefundedMinor: 0,
+        provider: null,
       },
     ])
   })

@@ -10,6 +10,7 @@ import { done, type Handlers } from '../../queues/outcome.ts'
 import { charge, payments } from '../../queues/payments.ts'
 import { patientRedis } from '../../queues/redis.ts'
 import { startTrace } from '../../queues/trace.ts'
+import { idlePayments } from '../../test/idle-payments.ts'
 import { defineService } from '../../workers/runtime/service.ts'
 import { startServices } from '../../workers/runtime/start.ts'
 import { serveCalls } from '../remote.ts'
@@ -51,13 +52,12 @@ export const calls = serveCalls({
   work: async ({ count }: { count: number }): Promise<number> => {
     const watch = stopwatch(queue, count)
     const handlers: Handlers<typeof payments> = {
+      ...idlePayments,
       'payments.charge': async job => async tx => {
         watch.saw()
         await insertCharge(tx, job.id, job.input)
         return done({ paymentId: job.id, status: 'captured' })
       },
-      'payments.refund': async job => done({ refundId: job.id, paymentId: job.input.paymentId }),
-      'payments.roll-up-ledger': async () => done({ transfers: 0 }),
     }
     const service = defineService(payments, () => ({ routes: new Elysia(), handlers }))
     const running = await startServices([service], { databaseUrl, redis, env: {}, log, enqueuer })

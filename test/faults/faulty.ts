@@ -13,6 +13,7 @@ import {
 } from '../../queues/outcome.ts'
 import { captured, type charge, payments, refund } from '../../queues/payments.ts'
 import { defineService } from '../../workers/runtime/service.ts'
+import { idlePayments } from '../idle-payments.ts'
 
 /** What a charge does, by its payment method; `amountMinor` is its measure in milliseconds. */
 export const behaviours = {
@@ -100,12 +101,12 @@ const whole = ({ id, input }: Job<typeof charge>) => {
 }
 
 const handlers: Handlers<typeof payments> = {
+  ...idlePayments,
   'payments.charge': job => behaviours[job.input.paymentMethod as Behaviour](job),
   'payments.refund': async job => async tx => {
     await tx`insert into payments.effects values (${job.id}, ${job.run})`
-    return done({ refundId: job.id, paymentId: job.input.paymentId })
+    return done({ refundId: job.id, paymentId: job.input.paymentId, status: 'succeeded' })
   },
-  'payments.roll-up-ledger': async () => done({ transfers: 0 }),
 }
 
 export interface Haste {

@@ -8,6 +8,7 @@ import { carryOut, dump, jobOf, outputOf, tradeKernel } from '../../test/trade.t
 import { createAsk } from '../runtime/ask.ts'
 import { handlers } from './commands.ts'
 import type { Provider } from './provider.ts'
+import { remotesOf } from './remote.ts'
 import { createSandbox } from './sandbox.ts'
 import { createOpenPayment } from './store.ts'
 
@@ -25,9 +26,17 @@ const at = (misbehave: (sandbox: Provider) => Partial<Provider> = () => ({}), in
   return handlers({
     sql,
     inquiriesMs,
-    provider: { ...sandbox, ...misbehave(sandbox) },
+    actionMs: 900_000,
+    reconcileMs: 3_600_000,
     openPayment: createOpenPayment(sql),
-    ask: createAsk({ name: 'payments.sandbox', timeoutMs: 10_000 }),
+    newId: uuidv7,
+    enqueue: () => {},
+    ...remotesOf([
+      {
+        provider: { ...sandbox, ...misbehave(sandbox) },
+        ask: createAsk({ name: 'payments.sandbox', timeoutMs: 10_000 }),
+      },
+    ]),
   })
 }
 /** The connection breaks: what was sent may have arrived, and no answer did. */
@@ -123,7 +132,15 @@ describe('payments.charge', () => {
 
   test('a worker that dies before the provider heard of it takes the money once', async () => {
     const job = jobOf<typeof charge>(order())
-    await createOpenPayment(sql)({ ...job.input, id: job.id, createdAt: job.now })
+    await createOpenPayment(sql)({
+      ...job.input,
+      id: job.id,
+      capture: 'automatic',
+      provider: 'sandbox',
+      storeId: null,
+      split: null,
+      createdAt: job.now,
+    })
     expect(outputOf(await chargeOnce(at(), job)).status).toBe('captured')
     expect(await takenFor(job.input.orderId)).toEqual({ charges: 1, taken: 1_000 })
   })
@@ -235,7 +252,11 @@ describe('payments.refund', () => {
       refunded: 0,
       sentBack: 1_000,
     })
-    expect(outputOf(await refundOnce(at(), job))).toEqual({ refundId: job.id, paymentId })
+    expect(outputOf(await refundOnce(at(), job))).toEqual({
+      refundId: job.id,
+      paymentId,
+      status: 'succeeded',
+    })
     expect(await amountsOf(paymentId)).toEqual({
       captured: 1_000,
       pending: 0,
@@ -249,7 +270,11 @@ describe('payments.refund', () => {
     const first = refundOf(paymentId, 1_000)
     await at()['payments.refund'](first) // and dies before it is settled
     const second = jobOf<typeof refund>(first.input)
-    expect(outputOf(await refundOnce(at(), second))).toEqual({ refundId: first.id, paymentId })
+    expect(outputOf(await refundOnce(at(), second))).toEqual({
+      refundId: first.id,
+      paymentId,
+      status: 'succeeded',
+    })
     expect(await amountsOf(paymentId)).toEqual({
       captured: 1_000,
       pending: 0,

@@ -1,82 +1,104 @@
-import type { Sql } from '../../db/client.ts'
+import { done, type Effects, follow, type Handlers, type Job, later, rejected } from '../../queues/outcome.ts'
 import {
-  done,
-  type Effects,
-  emit,
-  follow,
-  type Handlers,
-  type Job,
-  later,
-  type Outcome,
-  rejected,
-} from '../../queues/outcome.ts'
-import {
-  captured,
   type charge as chargeCommand,
-  declined,
+  observe as observeCommand,
   type payments,
-  type refund as refundCommand,
-  refunded,
+  reconcile as reconcileCommand,
   rollUpLedger,
+  voidPayment,
 } from '../../queues/payments.ts'
-import type { Ask, Reply } from '../runtime/ask.ts'
-import { chargeKeyOf, inquiryDelayMs, refundKeyOf } from './domain.ts'
+import type { Reply } from '../runtime/ask.ts'
+import { chargeKeyOf, isOpen, patienceMs, statusOf } from './domain.ts'
 import { rollUp } from './ledger.ts'
-import type { ChargeAnswer, Provider } from './provider.ts'
+import { captureHandler, refundHandler, voidHandler } from './operations.ts'
+import type { ChargeAnswer, ChargeView } from './provider.ts'
+import { takeOverdue, takeSilent } from './reconcile.ts'
+import { askAgain, callOnce, type Found, givenOf, look, type PaymentDeps, restLater } from './remote.ts'
+import { type PaymentRow, readState } from './state.ts'
 import * as store from './store.ts'
+import { applyCharge, applyView } from './view.ts'
 
 type Charge = typeof chargeCommand
-type Refund = typeof refundCommand
+type Observe = typeof observeCommand
 
 /** Transfers that one run of the clock rolls up; the rest follow at once. */
 const rollUpMax = 50_000
-
-export interface PaymentDeps {
-  readonly sql: Sql
-  readonly openPayment: store.OpenPayment
-  readonly provider: Provider
-  readonly ask: Ask
-  /** Waits before a provider that did not answer is asked again. */
-  readonly inquiriesMs: readonly number[]
-}
+/** Payments that one run of the clock looks at again; the rest follow at once. */
+const reconcileMax = 200
 
 export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
   'payments.charge': async job => {
-    const payment = await deps.openPayment({ ...job.input, id: job.id, createdAt: job.now })
+    refuseWrongSplit(job)
+    const payment = await deps.openPayment({
+      ...job.input,
+      id: job.id,
+      capture: job.input.capture ?? 'automatic',
+      provider: deps.chosen.provider.name,
+      storeId: job.input.storeId ?? null,
+      split: job.input.split ?? null,
+      createdAt: job.now,
+    })
     refuseOtherTerms(payment, job)
-    if (isSettled(payment)) return done({ paymentId: payment.id, status: payment.status })
+    if (!isOpen(payment.status)) return done({ paymentId: payment.id, status: payment.status })
     const reply = await askForCharge(payment, job.signal, deps)
     switch (reply.kind) {
       case 'answer':
-        return settleCharge(payment, endOf(reply.answer), job)
+        return 'view' in reply.answer
+          ? applyToCharge(payment, reply.answer.view, job, deps)
+          : settleCharge(payment, reply.answer.answer, job, deps)
       case 'unknown':
-        return async tx => {
-          await store.markUnknown(tx, payment.id)
-          return askAgain(payment.inquiries + 1, reply.because, deps)
-        }
+        return askAgain<Charge>(payment.inquiries + 1, reply.because, deps, tx =>
+          store.markUnknown(tx, payment.id),
+        )
       case 'not_sent':
-        return later(reply.restMs, 'the payment provider keeps failing')
+        return restLater(reply.restMs)
     }
   },
 
-  'payments.refund': async job => {
-    const refund =
-      (await store.reserveRefund(deps.sql, { ...job.input, id: job.id, createdAt: job.now })) ??
-      (await store.findRefund(deps.sql, job.input.paymentId, job.input.requestId))
-    if (refund === null) return refuseRefund(job, deps)
-    if (refund.status === 'succeeded') return done({ refundId: refund.id, paymentId: refund.paymentId })
-    const reply = await askForRefund(refund, job.signal, deps)
+  'payments.capture': captureHandler(deps),
+  'payments.void': voidHandler(deps),
+  'payments.refund': refundHandler(deps),
+
+  'payments.observe': async job => {
+    const payment = await readState(deps.sql, job.input.paymentId)
+    if (payment === null) return rejected('payment_not_found')
+    // A buyer who has not confirmed the charge in time cannot do so any more.
+    const isGivenUp = job.now.getTime() > payment.createdAt.getTime() + deps.actionMs
+    const reply = await look(payment, { isGivenUp }, job.signal, deps)
     switch (reply.kind) {
-      case 'answer':
-        return settleRefund(refund)
+      case 'answer': {
+        const view = reply.answer
+        // The charge that has not come there yet is its own command's affair.
+        if (view === null) return done({ paymentId: payment.id, status: statusOf(payment) })
+        return applyAndWait(payment, view, job, deps)
+      }
       case 'unknown':
-        return async tx => {
-          await store.markRefundUnknown(tx, refund.id)
-          return askAgain(refund.inquiries + 1, reply.because, deps)
-        }
+        return later(
+          patienceMs(job.run, deps.inquiriesMs),
+          `the payment provider did not answer: ${reply.because}`,
+        )
       case 'not_sent':
-        return later(reply.restMs, 'the payment provider keeps failing')
+        return restLater(reply.restMs)
     }
+  },
+
+  'payments.reconcile': async job => async tx => {
+    const nextAt = new Date(job.now.getTime() + deps.reconcileMs)
+    const overdue = await takeOverdue(tx, { now: job.now, nextAt, limit: reconcileMax })
+    const silent = await takeSilent(tx, { now: job.now, nextAt, limit: reconcileMax })
+    const isMore = overdue.length === reconcileMax || silent.length === reconcileMax
+    return done(
+      { observed: silent.length, voided: overdue.length },
+      {
+        follow: [
+          ...overdue.map(paymentId =>
+            follow(voidPayment, { paymentId, requestId: paymentId, reason: 'expired' }),
+          ),
+          ...silent.map(paymentId => follow(observeCommand, { paymentId })),
+          ...(isMore ? [follow(reconcileCommand, {})] : []),
+        ],
+      },
+    )
   },
 
   'payments.roll-up-ledger': async () => async tx => {
@@ -85,84 +107,61 @@ export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
   },
 })
 
+/** The parts of a charge are all of it: anything else is a bug of who asks. */
+function refuseWrongSplit({ input: { orderId, attempt, amountMinor, split } }: Job<Charge>): void {
+  if (!split) return
+  const sumMinor = split.reduce((sum, each) => sum + each.amountMinor, 0)
+  if (sumMinor === amountMinor) return
+  throw new Error(`the parts of charge ${attempt} of order ${orderId} do not add up to it`)
+}
+
 /** One number of one order is one charge: asked for again on other terms, it is a bug. */
 function refuseOtherTerms(payment: store.ChargeRow, { input }: Job<Charge>): void {
   if (payment.amountMinor === input.amountMinor && payment.currency === input.currency) return
   throw new Error(`charge ${input.attempt} of order ${input.orderId} was asked for on other terms`)
 }
 
-const isSettled = ({ status }: store.ChargeRow): boolean => status === 'captured' || status === 'declined'
-
-/** A charge that the provider may have heard of is looked up by its key before it is asked for again. */
-function askForCharge(
-  { id, amountMinor, currency, paymentMethod, isNew }: store.ChargeRow,
+async function askForCharge(
+  payment: store.ChargeRow,
   signal: AbortSignal,
-  { provider, ask }: PaymentDeps,
-): Promise<Reply<ChargeAnswer>> {
+  { remoteOf }: PaymentDeps,
+): Promise<Reply<Found<ChargeAnswer>>> {
+  const { id, amountMinor, currency, paymentMethod, capture, isNew } = payment
   const key = chargeKeyOf(id)
-  return ask(async callSignal => {
-    if (amountMinor === 0) return { kind: 'captured', reference: key }
-    const known = isNew ? null : await provider.find({ key, reference: null }, callSignal)
-    if (known) return known.answer
-    return provider.charge({ key, amountMinor, currency, paymentMethod, capture: 'automatic' }, callSignal)
-  }, signal)
-}
-
-function endOf(answer: ChargeAnswer): store.ChargeEnding {
-  if (answer.kind === 'captured' || answer.kind === 'declined') return answer
-  throw new Error(`the provider answered ${answer.kind}, which is not a known end of a charge`)
+  if (amountMinor === 0) return { kind: 'answer', answer: { answer: { kind: 'captured', reference: key } } }
+  const remote = remoteOf(payment.provider)
+  const call = (callSignal: AbortSignal) =>
+    remote.provider.charge({ key, amountMinor, currency, paymentMethod, capture }, callSignal)
+  return callOnce(remote, payment, { isNew, isEnd: () => true, call }, signal)
 }
 
 const settleCharge =
-  (payment: store.ChargeRow, answer: store.ChargeEnding, { input }: Job<Charge>): Effects<Charge> =>
+  (payment: store.ChargeRow, answer: ChargeAnswer, job: Job<Charge>, deps: PaymentDeps): Effects<Charge> =>
   async tx => {
-    const { id: paymentId, amountMinor, currency } = payment
-    const { orderId, attempt } = input
-    const money = { paymentId, orderId, amountMinor, currency }
-    const isNews = await store.settleCharge(tx, { paymentId, answer })
-    const news =
-      answer.kind === 'captured'
-        ? emit(captured, money)
-        : emit(declined, { ...money, attempt, declineCode: answer.declineCode })
-    return done({ paymentId, status: answer.kind }, { emit: isNews ? [news] : [] })
+    const reconcileAt = new Date(job.now.getTime() + deps.reconcileMs)
+    const news = await applyCharge(tx, payment, answer, { reconcileAt })
+    const status = answer.kind === 'voided' ? 'declined' : answer.kind
+    return done({ paymentId: payment.id, status }, { emit: news, follow: waitFor(payment.id, status, deps) })
   }
 
-/** The next inquiry; when the schedule has run out it throws, and the dead letter is the case for a person to review. */
-function askAgain(unanswered: number, because: string, { inquiriesMs }: PaymentDeps) {
-  const delayMs = inquiryDelayMs(unanswered, inquiriesMs)
-  if (delayMs === null)
-    throw new Error(`the payment provider left ${unanswered} calls unanswered: ${because}`)
-  return later(delayMs, `the payment provider did not answer: ${because}`)
-}
-
-async function refuseRefund(job: Job<Refund>, { sql }: PaymentDeps): Promise<Outcome<Refund>> {
-  const isKnown = await store.paymentExists(sql, job.input.paymentId)
-  return rejected(isKnown ? 'refund_exceeds_capture' : 'payment_not_found')
-}
-
-function askForRefund(
-  { id, paymentId, amountMinor, currency, isNew }: store.RefundRow,
-  signal: AbortSignal,
-  { provider, ask }: PaymentDeps,
-): Promise<Reply<void>> {
-  const key = refundKeyOf(id)
-  const charge = { key: chargeKeyOf(paymentId), reference: null }
-  return ask(async callSignal => {
-    const known = isNew ? null : await provider.find(charge, callSignal)
-    if (known?.refunds.some(each => each.key === key && each.status === 'succeeded')) return
-    const answer = await provider.refund({ key, charge, amountMinor, currency }, callSignal)
-    if (answer.kind !== 'refunded') throw new Error(`the provider answered ${answer.kind} to a refund`)
-  }, signal)
-}
-
-const settleRefund =
-  ({ id: refundId, paymentId, amountMinor }: store.RefundRow): Effects<Refund> =>
+const applyToCharge =
+  ({ id }: store.ChargeRow, view: ChargeView, job: Job<Charge>, deps: PaymentDeps): Effects<Charge> =>
   async tx => {
-    const payment = await store.markRefunded(tx, refundId)
-    const output = { refundId, paymentId }
-    if (payment === null) return done(output)
-    const { orderId, currency, refundedMinor } = payment
-    return done(output, {
-      emit: [emit(refunded, { paymentId, orderId, amountMinor, currency, refundId, refundedMinor })],
-    })
+    const { payment, news } = await applyView(tx, id, view, givenOf(deps, job))
+    const status = statusOf(payment)
+    return done({ paymentId: id, status }, { emit: news, follow: waitFor(id, payment.status, deps) })
+  }
+
+/** A charge that the provider has, and that has not ended, is looked at until it has. */
+const waitFor = (paymentId: string, status: PaymentRow['status'], { inquiriesMs }: PaymentDeps) =>
+  isOpen(status) ? [follow(observeCommand, { paymentId }, patienceMs(1, inquiriesMs))] : []
+
+const applyAndWait =
+  ({ id }: PaymentRow, view: ChargeView, job: Job<Observe>, deps: PaymentDeps): Effects<Observe> =>
+  async tx => {
+    const { payment, news } = await applyView(tx, id, view, givenOf(deps, job))
+    const waitMs = patienceMs(job.run + 1, deps.inquiriesMs)
+    if (isOpen(payment.status) && news.length === 0) return later(waitMs, `the charge is ${view.answer.kind}`)
+    const waits = isOpen(payment.status) ? [follow(observeCommand, { paymentId: id }, waitMs)] : []
+    return done({ paymentId: id, status: statusOf(payment) }, { emit: news, follow: waits })
   }

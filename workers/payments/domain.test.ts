@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { readPaymentSettings } from './config.ts'
-import { type AccountSums, inquiryDelayMs, postings, statusOf, trialBalanceOf } from './domain.ts'
+import { inquiryDelayMs, statusOf } from './domain.ts'
+import { type AccountSums, trialBalanceOf } from './posting.ts'
 
 describe('the schedule of inquiries', () => {
   const { inquiriesMs } = readPaymentSettings({})
@@ -29,13 +30,13 @@ test('a payment is refunded when all of it went back, partially before, and capt
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 10_000 }), fc.nat(10_000), (capturedMinor, part) => {
       const refundedMinor = Math.min(part, capturedMinor)
-      const status = statusOf({ status: 'captured', capturedMinor, refundedMinor })
+      const status = statusOf({ status: 'captured', capturedMinor, refundedMinor, disputeStatus: null })
       if (refundedMinor === 0) expect(status).toBe('captured')
       else expect(status).toBe(refundedMinor === capturedMinor ? 'refunded' : 'partially_refunded')
     }),
   )
   for (const status of ['processing', 'unknown', 'declined'] as const) {
-    expect(statusOf({ status, capturedMinor: 0, refundedMinor: 0 })).toBe(status)
+    expect(statusOf({ status, capturedMinor: 0, refundedMinor: 0, disputeStatus: null })).toBe(status)
   }
 })
 
@@ -66,6 +67,11 @@ test('an account that is not in the chart is a bug', () => {
   for (const account of ['cash', 'toString', ''])
     expect(() => trialBalanceOf([{ account, ...sums }])).toThrow('chart')
 })
+
+const postings = {
+  capture: { debit: 'provider:sandbox', credit: 'sales' },
+  refund: { debit: 'refunds', credit: 'provider:sandbox' },
+}
 
 /** The sums of the accounts that these transfers move. */
 function sumsOf(

@@ -3,8 +3,8 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Sql } from '../../db/client.ts'
 import type { Tx } from '../../db/transaction.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness.ts'
-import type { AccountSums } from './domain.ts'
 import { readBalances, rollUp } from './ledger.ts'
+import type { AccountSums } from './posting.ts'
 
 /** The ledger alone: nobody is at work on this database but the test. */
 let database: TestDatabase

@@ -1,7 +1,7 @@
 import type { Sql } from '../../db/client.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import type { Reconciliation, Transfer } from '../../queues/payments.ts'
-import type { AccountSums } from './domain.ts'
+import type { AccountSums } from './posting.ts'
 
 /**
  * Adds to the balances what was posted by transactions before the oldest that is open, in their order, `limit` transfers
@@ -65,7 +65,7 @@ export async function listTransfers(
 ): Promise<readonly Transfer[]> {
   const older = cursor === null ? sql`` : sql`and seq < ${cursor}::text::bigint`
   const rows = await sql<TransferRow[]>`
-    select seq::text as id, kind, source_id as "sourceId", payment_id as "paymentId", order_id as "orderId", debit,
+    select seq::text as id, kind, source_id as "sourceId", part, payment_id as "paymentId", order_id as "orderId", debit,
            credit, amount_minor as "amountMinor", currency, posted_at as "postedAt"
     from (
       (select * from payments.transfers where debit = ${account} ${older} order by seq desc limit ${limit})
@@ -82,27 +82,34 @@ export async function reconcile(
   sql: Sql,
   { cursor, limit }: { readonly cursor: string | null; readonly limit: number },
 ): Promise<Reconciliation> {
-  const [row] = await sql<{ checked: number; oldest: string | null; items: Reconciliation['items'] }[]>`
+  const [row] = await sql<
+    { checked: number; oldest: string | null; items: Reconciliation['items']; unmatched: number }[]
+  >`
     with page as materialized (
-      select id, order_id, currency, captured_minor, refunded_minor from payments.payments
+      select id, order_id, currency, captured_minor, refunded_minor, provider_says from payments.payments
       ${cursor === null ? sql`` : sql`where id < ${cursor}`} order by id desc limit ${limit}
     ), compared as (
-      select page.*, captured.posted_captured_minor, refunded.posted_refunded_minor
+      select page.*, captured.minor as posted_captured_minor, refunded.minor as posted_refunded_minor
       from page cross join lateral (
-        select coalesce(sum(t.amount_minor), 0) as posted_captured_minor from payments.transfers t
-        where t.kind = 'capture' and t.source_id = page.id and t.payment_id = page.id and t.currency = page.currency
+        select coalesce(sum(t.amount_minor), 0) as minor from payments.transfers t
+        where t.kind = 'capture' and t.payment_id = page.id and t.currency = page.currency and t.source_id in (
+          select page.id union all select c.id from payments.captures c where c.payment_id = page.id)
       ) captured cross join lateral (
-        select coalesce(sum(t.amount_minor), 0) as posted_refunded_minor
-        from payments.refunds r join payments.transfers t on t.kind = 'refund' and t.source_id = r.id
+        select coalesce(sum(case t.kind when 'refund' then t.amount_minor else -t.amount_minor end), 0) as minor
+        from payments.refunds r join payments.transfers t
+          on t.kind in ('refund', 'refund_reversal') and t.source_id = r.id
         where r.payment_id = page.id and t.payment_id = page.id and t.currency = page.currency
       ) refunded
     )
     select count(*) as checked, (select id from page order by id limit 1) as oldest,
+      (select count(*) from payments.provider_events where payment_id is null) as unmatched,
       coalesce(jsonb_agg(jsonb_build_object('paymentId', id, 'orderId', order_id, 'currency', currency,
         'capturedMinor', captured_minor, 'refundedMinor', refunded_minor,
-        'postedCapturedMinor', posted_captured_minor, 'postedRefundedMinor', posted_refunded_minor) order by id desc)
-        filter (where (captured_minor, refunded_minor) <> (posted_captured_minor, posted_refunded_minor)), '[]') as items
+        'postedCapturedMinor', posted_captured_minor, 'postedRefundedMinor', posted_refunded_minor,
+        'provider', provider_says) order by id desc)
+        filter (where (captured_minor, refunded_minor) <> (posted_captured_minor, posted_refunded_minor)
+          or provider_says is not null), '[]') as items
     from compared`
-  const { checked = 0, oldest = null, items = [] } = row ?? {}
-  return { checked, items, nextCursor: checked < limit ? null : oldest }
+  const { checked = 0, oldest = null, items = [], unmatched = 0 } = row ?? {}
+  return { checked, items, unmatchedEvents: unmatched, nextCursor: checked < limit ? null : oldest }
 }

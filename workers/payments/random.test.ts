@@ -4,9 +4,9 @@ import { charge, refund, rollUpLedger } from '../../queues/payments.ts'
 import { type TestKernel, testKernel } from '../../test/harness.ts'
 import { randomFrom } from '../../test/random.ts'
 import { broken } from '../../test/trade.ts'
-import { trialBalanceOf } from './domain.ts'
 import { paymentsService } from './index.ts'
 import { readBalances, reconcile } from './ledger.ts'
+import { trialBalanceOf } from './posting.ts'
 
 const seed = 4_711
 const cards = ['pm_card_ok', 'pm_card_ok', 'pm_card_ok', 'pm_card_declined', 'pm_card_timeout']

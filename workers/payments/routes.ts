@@ -13,8 +13,8 @@ import {
 import { Id } from '../../queues/schemas.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
-import { trialBalanceOf } from './domain.ts'
 import { listTransfers, readBalances, reconcile } from './ledger.ts'
+import { trialBalanceOf } from './posting.ts'
 import { listPayments, readPayment } from './store.ts'
 
 const PaymentQuery = Type.Object({ ...PageById.properties, orderId: Type.Optional(Id) })
