@@ -71,9 +71,9 @@ const readyForQuery = 'Z'.charCodeAt(0)
 
 const stringsOf = (message: Buffer): string[] => message.toString('latin1', 5).split('\0')
 
-/** The journal's function that it calls, else its first words: `claim`, `begin`, `insert into payments.effects`. */
+/** The function of the journal or of operations that it calls, else its first words: `claim`, `begin`, `insert into payments.effects`. */
 function nameOf(sql: string): string {
-  const called = /journal\.(\w+)\(/.exec(sql)?.[1]
+  const called = /(?:journal|ops)\.(\w+)\(/.exec(sql)?.[1]
   if (called) return called
   if (/pg_catalog/.test(sql)) return 'types'
   return sql

@@ -13,7 +13,7 @@ export const nameOf = ({ step, nth, when }: Moment): string => `${when} ${step}$
 
 /** What a worker does by the clock, and waiting for work: no part of the work on a command. */
 const byTheClock =
-  /^postgres (overdue|accept|forget_keys)$|^redis (set|ping|bzpopmin|extendLocks|moveStalledJobsToWait)$/
+  /^postgres (overdue|accept|forget_keys|report|leave)$|^redis (set|ping|bzpopmin|extendLocks|moveStalledJobsToWait)$/
 
 /** Asking for work: how often depends on chance. */
 export const isPoll = ({ step }: Moment): boolean => step === 'redis moveToActive'
