@@ -1,6 +1,7 @@
 import type { Static } from '@sinclair/typebox'
 import type { CommandBody, StoryBody } from '../edge/command-view.ts'
 import type { Account, Login, Refresh, Registration, Tokens } from '../queues/accounts.ts'
+import type { Case, CasePage, OrderSaga } from '../queues/cases.ts'
 import type { PricePage, Product, ProductFilter, ProductPage } from '../queues/catalog.ts'
 import type { Discount, DiscountPage } from '../queues/discounts.ts'
 import type { TicketPage, TicketState } from '../queues/kitchen.ts'
@@ -58,6 +59,19 @@ export function readsOf(send: Send) {
       /** For merchants. */
       listDiscounts: (page?: PageOptions) => get<Static<typeof DiscountPage>>('/v1/discounts', page),
       getDiscount: (code: string) => get<Discount>(`/v1/discounts/${segment(code)}`),
+    },
+    /** What a person has to look at, for operators. */
+    cases: {
+      list: (
+        filter?: PageOptions & {
+          readonly state?: Case['state']
+          readonly kind?: Case['kind']
+          readonly orderId?: string
+        },
+      ) => get<Static<typeof CasePage>>('/v1/ops/cases', filter),
+      get: (id: string) => get<Case>(`/v1/ops/cases/${segment(id)}`),
+      /** How far an order has come, forward or back. */
+      saga: (orderId: string) => get<OrderSaga>(`/v1/orders/${segment(orderId)}/saga`),
     },
     payments: {
       list: (filter?: PageOptions & { readonly orderId?: string }) =>

@@ -21,6 +21,7 @@ import type { Operation } from './operation.ts'
 import { createOutcomes } from './outcomes.ts'
 import { mountAccounts } from './routes/accounts.ts'
 import { mountBreakers } from './routes/breakers.ts'
+import { mountCases } from './routes/cases.ts'
 import { mountCatalog } from './routes/catalog.ts'
 import { mountCommandReads } from './routes/commands.ts'
 import { mountDocumentation } from './routes/documentation.ts'
@@ -112,6 +113,7 @@ export function createApp({
   mountStores(mount, createUpstream(upstreams.catalog, rules))
   mountOrders(mount, createUpstream(upstreams.orders, rules))
   mountPayments(mount, createUpstream(upstreams.payments, rules))
+  mountCases(mount, createUpstream(upstreams.orders, rules))
   mountLedger(mount, createUpstream(upstreams.payments, rules))
   mountShipping(mount, createUpstream(upstreams.shipping, rules), settings.BODY_MAX_BYTES)
   mountMedia(mount, createUpstream(upstreams.media, rules), settings.UPLOAD_MAX_BYTES)

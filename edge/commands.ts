@@ -88,9 +88,8 @@ function operationOf(command: Command, { method, path, scope }: CommandRoute): O
       },
       ...preferHeader,
     },
-    ...(Object.keys(body.properties).length > 0 && {
-      body: { contentType: 'application/json', schema: body, required: (body.required ?? []).length > 0 },
-    }),
+    // Also of a command that is all in its address: what is sent beside it is read, and refused by what it is.
+    body: { contentType: 'application/json', schema: body, required: (body.required ?? []).length > 0 },
     answers: {
       202: {
         description: 'Durably accepted; or, after a wait, not settled yet.',

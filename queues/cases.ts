@@ -88,12 +88,16 @@ export const OrderSaga = Type.Object(
       Type.Object(
         {
           name: oneOf(sagaSteps, 'What is done.'),
-          do: Type.String({ description: 'The command that does it.' }),
+          do: Type.Array(Type.String(), { description: 'The commands that do it: the first that comes.' }),
           undo: Type.Array(Type.String(), { description: 'The commands that take it back.' }),
           pivot: Type.Boolean({
-            description: 'Done, the order goes forward only, unless a person decides otherwise.',
+            description:
+              'Once it is done the order goes forward, unless somebody decides otherwise before anything is handed over.',
           }),
-          state: oneOf(['waiting', 'done', 'undoing', 'undone'], 'Where the step stands.'),
+          state: oneOf(
+            ['waiting', 'done', 'undoing', 'undone'],
+            'Where the step stands; `undone`: taken back, or not needed any more. `notify` is done when the mail is asked for.',
+          ),
         },
         closed,
       ),

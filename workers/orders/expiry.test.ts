@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { v7 as uuidv7 } from 'uuid'
 import { type confirmPayment, expireOverdue } from '../../queues/orders.ts'
+import type { Tx } from '../../queues/outcome.ts'
 import type { TestKernel } from '../../test/harness.ts'
 import {
   addProduct,
@@ -101,6 +102,48 @@ describe('orders.expire-overdue', () => {
     expect(await orderOf(busy)).toMatchObject({ state: 'payment_failed' })
     expect((await expire()).result).toEqual({ expired: 1 })
     expect(await orderOf(busy)).toMatchObject({ state: 'expired' })
+  })
+})
+
+describe('the moment at which an order expires', () => {
+  /** Unpaid orders that expire in so many milliseconds from now. */
+  const expiring = async (inMs: readonly number[]) => {
+    const { sku } = await addProduct(kernel)
+    const ids = inMs.map(() => uuidv7())
+    await overdue(ids, sku)
+    await kernel.sql`update orders.orders o set expires_at = clock_timestamp() + given.ms * interval '1 millisecond'
+      from unnest(${ids}::uuid[], ${[...inMs]}::int[]) as given(id, ms) where o.id = given.id`
+    return ids
+  }
+  const latenessOf = async (ids: readonly string[]) =>
+    kernel.sql<{ ms: number; cause: string }[]>`
+      select h.cause, extract(epoch from h.at - o.expires_at)::float8 * 1000 as ms from orders.orders o
+      join orders.history h on h.order_id = o.id and h.to_state = 'expired' where o.id = any(${ids as string[]}::uuid[])`
+
+  test('is foreseen by the clock: it does not wait until the clock comes round again, nor expires early', async () => {
+    const ids = await expiring([1_500, 1_510, 2_300])
+    const { id, result } = await expire()
+    expect(result).toEqual({ expired: 0 })
+    const foreseen = (await kernel.story(id)).commands.filter(each => each.parentId === id)
+    expect(foreseen.length).toBeWithin(2, 4) // those of one tenth of a second share a command
+    await kernel.idle(5_000)
+    const late = await latenessOf(ids)
+    expect(late).toHaveLength(3)
+    for (const { ms } of late) expect(ms).toBeWithin(0, 10_000)
+  })
+  test('has a command each, as far as the next round of the clock; what was foreseen does not look ahead again', async () => {
+    await expiring([5_000, 16_000, 3_600_000])
+    const handler = handlers(kernel.sql, createQuoteTokens('for these tests'))['orders.expire-overdue']
+    const run = (foreseen: boolean) =>
+      kernel.sql
+        .begin(async tx => {
+          const effects = await handler(jobOf<typeof expireOverdue>(foreseen ? { foreseen } : {}))
+          const outcome = typeof effects === 'function' ? await effects(tx as unknown as Tx) : effects
+          throw outcome
+        })
+        .catch(outcome => outcome)
+    expect((await run(true)).follow).toEqual([])
+    expect((await run(false)).follow.length).toBe(2) // the last one is the next rounds' matter
   })
 })
 

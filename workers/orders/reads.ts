@@ -1,7 +1,10 @@
 import type { Sql } from '../../db/client.ts'
+import type { OrderSaga } from '../../queues/cases.ts'
 import type { Discount } from '../../queues/discounts.ts'
 import type { Order, OrderSummary, Quote } from '../../queues/orders.ts'
+import { listCases } from './cases.ts'
 import { linesJson, sumColumns } from './columns.ts'
+import { progressOf, type SagaOrder } from './saga.ts'
 
 /** The customer's orders, newest first, those older than the order `cursor`. */
 export async function listOrders(
@@ -52,6 +55,20 @@ export async function readOrder(sql: Sql, customerId: string, id: string): Promi
     })),
   }
 }
+
+/** Where the saga of an order stands, whosever it is, with its cases; null if there is no such order. */
+export async function readSaga(sql: Sql, id: string): Promise<OrderSaga | null> {
+  const [row] = await sql<SagaOrder[]>`
+    select state, total_minor as "totalMinor", payment_id as "paymentId", authorized_minor as "authorizedMinor",
+      captured_minor as "capturedMinor", refunded_minor as "refundedMinor", charging
+    from orders.orders where id = ${id}`
+  if (!row) return null
+  const all = { state: null, kind: null, orderId: id, cursor: null, limit: casesMax }
+  return { orderId: id, ...progressOf(row), cases: [...(await listCases(sql, all))] }
+}
+
+/** Cases that are shown with a saga: more than one order ever had. */
+const casesMax = 100
 
 /** An instant as JSON of Postgres has it, as RFC 3339 in UTC. */
 const instant = (at: string): string => new Date(at).toISOString()

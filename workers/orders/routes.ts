@@ -1,15 +1,20 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Sql } from '../../db/client.ts'
+import { Case, CaseKind, CasePage, CaseState, OrderSaga } from '../../queues/cases.ts'
 import { Discount, DiscountPage } from '../../queues/discounts.ts'
 import { DiscountCode } from '../../queues/order-money.ts'
 import { Order, OrderPage, Quote } from '../../queues/orders.ts'
 import { Id } from '../../queues/schemas.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
-import { listDiscounts, listOrders, readDiscount, readOrder, readQuote } from './reads.ts'
+import { listCases, readCase } from './cases.ts'
+import { listDiscounts, listOrders, readDiscount, readOrder, readQuote, readSaga } from './reads.ts'
 
-/** A customer's own orders and quotes; anybody else's do not exist for them. Discounts are for merchants: the edge sees to it. */
+/**
+ * A customer's own orders and quotes; anybody else's do not exist for them. Discounts are for merchants, cases and sagas
+ * for operators: the edge sees to it.
+ */
 export const routes = (sql: Sql) =>
   new Elysia()
     .get(
@@ -40,6 +45,43 @@ export const routes = (sql: Sql) =>
       '/discounts/:code',
       async ({ params, status }) => (await readDiscount(sql, params.code)) ?? status(404, notFound),
       { params: Type.Object({ code: DiscountCode }), response: { 200: Discount, 404: NotFound } },
+    )
+    .get(
+      '/orders/:id/saga',
+      async ({ params, status }) => (await readSaga(sql, params.id)) ?? status(404, notFound),
+      {
+        params: Type.Object({ id: Id }),
+        headers: ActorHeaders,
+        response: { 200: OrderSaga, 404: NotFound },
+      },
+    )
+    .get(
+      '/cases',
+      async ({ query }) => {
+        const { state = null, kind = null, orderId = null } = query
+        return toPage(await listCases(sql, { state, kind, orderId, ...rangeOf(query) }), query)
+      },
+      {
+        query: Type.Composite([
+          PageById,
+          Type.Object({
+            state: Type.Optional(CaseState),
+            kind: Type.Optional(CaseKind),
+            orderId: Type.Optional(Id),
+          }),
+        ]),
+        headers: ActorHeaders,
+        response: { 200: CasePage },
+      },
+    )
+    .get(
+      '/cases/:id',
+      async ({ params, status }) => (await readCase(sql, params.id)) ?? status(404, notFound),
+      {
+        params: Type.Object({ id: Id }),
+        headers: ActorHeaders,
+        response: { 200: Case, 404: NotFound },
+      },
     )
 
 export type OrdersRoutes = ReturnType<typeof routes>
