@@ -17,7 +17,7 @@ beforeAll(async () => {
     fetch: request =>
       edge.edge.fetch(new Request(`http://edge.test/v1/webhooks/shipping/simulator`, request)),
   })
-  world = await openShipping(`http://127.0.0.1:${hooks.port}`)
+  world = await openShipping({ webhookUrl: `http://127.0.0.1:${hooks.port}` })
   edge = await testEdge({
     database: world.kernel.database,
     upstreams: { shipping: world.kernel.services.routesOf('shipping') },

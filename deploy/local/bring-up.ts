@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { migrate } from '../../db/migrate.ts'
 import { SettingError } from '../../queues/settings.ts'
+import { startSimulator } from '../../workers/shipping/simulator/server.ts'
 import { startSingle } from '../single.ts'
 import type { Databases } from './development-accounts.ts'
 import { type Mailbox, startMailbox } from './mailbox.ts'
@@ -25,6 +26,8 @@ export interface Up {
 
 const remedy = 'set PORT to another one (PORT=0 takes a free one)'
 const mailboxPort = 1025
+/** A scan of a parcel in so many milliseconds, until it is delivered. */
+const parcelStepMs = 5_000
 
 /**
  * Servers, mailbox, migrations, then everything in this process. What is started is entered in `closers` at once,
@@ -51,12 +54,21 @@ export async function bringUp(
     throw new SetupError(`The database cannot be migrated: ${error.message}${orBegin}.`)
   })
   const chosen = port === 0 ? await freePort() : port
+  const carrier = startSimulator({
+    port: 0,
+    secret: process.env.CARRIER_SIMULATOR_SECRET || 'development-only',
+    webhookUrl: `http://localhost:${chosen}/v1/webhooks/shipping/simulator`,
+    stepMs: parcelStepMs,
+  })
+  closers.push(carrier.stop)
   const env = Object.freeze({
+    CARRIERS: 'manual,simulator',
     MEDIA_DIR: join(dir, 'media'),
     PUBLIC_URL: `http://localhost:${chosen}`,
     ...process.env,
     ...servers.env,
     SMTP_URL: mailbox.url,
+    CARRIER_SIMULATOR_URL: carrier.url,
     PORT: String(chosen),
   })
   const log = pino({ level: logLevel, base: null }, pino.destination({ dest: 2, sync: true }))

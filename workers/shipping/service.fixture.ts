@@ -3,6 +3,7 @@ import type { Sql } from '../../db/client.ts'
 import type { Address } from '../../queues/fulfilment.ts'
 import { type TestKernel, testKernel } from '../../test/harness.ts'
 import { createAsk } from '../runtime/ask.ts'
+import type { ServiceModule } from '../runtime/service.ts'
 import type { Carrier } from './carrier.ts'
 import { manual } from './carriers/manual.ts'
 import { createSimulated } from './carriers/simulator.ts'
@@ -26,8 +27,14 @@ export interface ShippingWorld {
   readonly stop: () => Promise<void>
 }
 
-/** Shipping at work with a simulated carrier. */
-export async function openShipping(webhookUrl?: string): Promise<ShippingWorld> {
+/** Shipping at work with a simulated carrier; other services beside it, where they are given. */
+export async function openShipping({
+  webhookUrl,
+  services = [shippingService],
+}: {
+  readonly webhookUrl?: string
+  readonly services?: readonly ServiceModule[]
+} = {}): Promise<ShippingWorld> {
   const simulator = startSimulator({
     port: 0,
     secret,
@@ -36,7 +43,7 @@ export async function openShipping(webhookUrl?: string): Promise<ShippingWorld> 
     ...(webhookUrl !== undefined && { webhookUrl }),
   })
   const kernel = await testKernel({
-    services: [shippingService],
+    services,
     env: {
       CARRIERS: 'manual,simulator',
       CARRIER_TIMEOUT_MS: String(timeoutMs),
