@@ -22,6 +22,21 @@ export const failFastRedis = (url: string, log: Logger): Redis =>
     log,
   )
 
+/** For what can be done without it: gives up at once when Redis is away, and never repeats. */
+export const cacheRedis = (url: string, log: Logger): Redis =>
+  named(
+    new Redis(url, {
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      connectTimeout: 1_000,
+      retryStrategy: attempt => Math.min(50 * 2 ** attempt, 1_000),
+      reconnectOnError: leaveReplica,
+    }),
+    'cache',
+    log,
+  )
+
 /** For workers: waits for Redis as long as it takes. */
 export const patientRedis = (url: string, log: Logger): Redis =>
   named(

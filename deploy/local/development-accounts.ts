@@ -35,6 +35,7 @@ export async function ensureDevelopmentAccounts({ databaseUrl, redis, env, log }
   const passwords = createPasswords()
   const deps = {
     sql,
+    redis,
     env,
     log,
     newId: () => uuidv7(),

@@ -1,6 +1,6 @@
 import { v7 as newId } from 'uuid'
 import type { Enqueued } from '../../queues/journal.ts'
-import { type TestDatabase, testDatabase, testLog } from '../../test/harness.ts'
+import { type TestDatabase, testDatabase, testLog, testRedis } from '../../test/harness.ts'
 import { createAsk } from '../runtime/ask.ts'
 import { withErrors } from '../runtime/http.ts'
 import type { ServiceDeps } from '../runtime/service.ts'
@@ -48,6 +48,7 @@ export async function testAccounts(limits?: { atOnce: number; waitingMax: number
   }
   const deps: ServiceDeps = {
     sql: database.sql('accounts'),
+    redis: testRedis(),
     env: {},
     log: testLog,
     newId: () => newId(),

@@ -1,5 +1,6 @@
 import type { Sql } from '../../db/client.ts'
 import type { Price, Product, ProductFilter } from '../../queues/catalog.ts'
+import type { FoundPage, SearchCache } from './search-cache.ts'
 
 export interface ProductSearch extends ProductFilter {
   /** Only products older than this one. */
@@ -7,22 +8,43 @@ export interface ProductSearch extends ProductFilter {
   readonly limit: number
 }
 
-/** Newest first. */
-export async function listProducts(sql: Sql, search: ProductSearch): Promise<readonly Product[]> {
+/** Newest first. What is searched for by words may be remembered: which products, never what they cost or how many there are. */
+export async function listProducts(
+  sql: Sql,
+  cache: SearchCache,
+  search: ProductSearch,
+): Promise<readonly Product[]> {
+  if (search.q === undefined) return (await selectProducts(sql, search)).map(toProduct)
+  const remembered = await cache.read(search)
+  const known = remembered ? await selectRemembered(sql, remembered) : []
+  if (known.length > 0) return known.map(toProduct)
   const rows = await selectProducts(sql, search)
+  const [first] = rows
+  if (first && first.total >= totalWorthRemembering)
+    cache.write(search, { server: first.server, snapshot: first.snapshot, ids: rows.map(({ id }) => id) })
   return rows.map(toProduct)
 }
+
+/** Below that many products found, searching costs less than remembering. */
+const totalWorthRemembering = 500
+
+/** The products of a page that was found before, as they are now; none if it might be another page by now. */
+const selectRemembered = (sql: Sql, { server, snapshot, ids }: FoundPage) =>
+  sql<ProductRow[]>`
+    select ${columns(sql)} from catalog.products p join catalog.stock s on s.sku = p.sku
+    where p.id = any(${ids as string[]}::uuid[]) and (select catalog.still_finds(${server}, ${snapshot}))
+    order by p.id desc`
 
 /** The statement behind it, which must not depend on how many products there are. */
 export const selectProducts = (sql: Sql, { cursor, limit, ...filter }: ProductSearch) => {
   const { list, order } = listed(sql, filter, cursor ?? lastId)
-  return sql<ProductRow[]>`
+  return sql<FoundRow[]>`
     with ${found(sql, filter)} page as (
       select listed.id from ${list} listed
       where true ${cursor === null ? sql`` : sql`and listed.id < ${cursor}`} ${narrowed(sql, filter)}
       order by ${order} limit ${limit}
     )
-    select ${columns(sql)}
+    select ${columns(sql)} ${filter.q === undefined ? sql`` : sql`, ${foundIn(sql)}`}
     from page join catalog.products p on p.id = page.id join catalog.stock s on s.sku = p.sku
     order by page.id desc`
 }
@@ -38,6 +60,11 @@ const found = (sql: Sql, { q }: ProductFilter) =>
         select distinct coalesce(p.parent_id, p.id) as id
         from catalog.products p where p.search @@ (select catalog.search_query(${q}))
       ),`
+
+/** How much was found, and in which snapshot of which run of the server. */
+const foundIn = (sql: Sql) => sql`
+  (select count(*) from found) as total, pg_current_snapshot()::text as snapshot,
+  extract(epoch from pg_postmaster_start_time())::text as server`
 
 const firstId = '00000000-0000-0000-0000-000000000000'
 const lastId = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
@@ -113,7 +140,15 @@ export async function listPrices(
   return rows.map(row => ({ ...row, since: row.since.toISOString() }))
 }
 
-type ProductRow = Omit<Product, 'createdAt'> & { readonly createdAt: Date }
+interface ProductRow extends Omit<Product, 'createdAt'> {
+  readonly createdAt: Date
+}
+/** What only a search by words tells. */
+interface FoundRow extends ProductRow {
+  readonly total: number
+  readonly snapshot: string
+  readonly server: string
+}
 type PriceRow = Omit<Price, 'since'> & { readonly since: Date }
 
 const columns = (sql: Sql) => sql`
@@ -126,4 +161,7 @@ const columns = (sql: Sql) => sql`
     from catalog.products v join catalog.stock vs on vs.sku = v.sku where v.parent_id = p.id) end as variants,
   p.created_at as "createdAt"`
 
-const toProduct = (row: ProductRow): Product => ({ ...row, createdAt: row.createdAt.toISOString() })
+const toProduct = (row: ProductRow & Partial<FoundRow>): Product => {
+  const { total: _, snapshot: __, server: ___, createdAt, ...product } = row
+  return { ...product, createdAt: createdAt.toISOString() }
+}

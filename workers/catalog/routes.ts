@@ -7,6 +7,7 @@ import { Store, StoreFilter, StorePage } from '../../queues/stores.ts'
 import { NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
 import { listPrices, listProducts, readProduct } from './reads.ts'
+import type { SearchCache } from './search-cache.ts'
 import { listStores, readStore } from './store-reads.ts'
 
 const ProductQuery = Type.Object({ ...PageById.properties, ...ProductFilter.properties })
@@ -14,11 +15,11 @@ const StoreQuery = Type.Object({ ...PageById.properties, ...StoreFilter.properti
 const params = Type.Object({ id: Id })
 
 /** Products and stores are for everybody to read. */
-export const routes = (sql: Sql) =>
+export const routes = (sql: Sql, cache: SearchCache) =>
   new Elysia()
     .get(
       '/products',
-      async ({ query }) => toPage(await listProducts(sql, { ...query, ...rangeOf(query) }), query),
+      async ({ query }) => toPage(await listProducts(sql, cache, { ...query, ...rangeOf(query) }), query),
       { query: ProductQuery, response: { 200: ProductPage } },
     )
     .get(

@@ -4,6 +4,7 @@ import type { Sql } from '../../db/client.ts'
 import type { Service } from '../../queues/command.ts'
 import type { Enqueued } from '../../queues/journal.ts'
 import type { Handler, Handlers } from '../../queues/outcome.ts'
+import type { RedisSettings } from '../../queues/redis.ts'
 import type { Env } from '../../queues/settings.ts'
 import type { AskOptions, RestingAsk } from './ask.ts'
 
@@ -11,6 +12,8 @@ import type { AskOptions, RestingAsk } from './ask.ts'
 export interface ServiceDeps {
   /** Connections under the service's own role: its schema, and the journal's functions. */
   readonly sql: Sql
+  /** For what may be forgotten at any time; the truth is in Postgres. */
+  readonly redis: RedisSettings
   readonly env: Env
   readonly log: Logger
   /** UUIDv7. */

@@ -111,6 +111,7 @@ async function startService(module: ServiceModule, options: ProcessOptions) {
   const deps: ServiceDeps = {
     sql,
     log,
+    redis: options.redis,
     env: options.env,
     newId: () => uuidv7(),
     now: () => new Date(),
