@@ -112,7 +112,7 @@ export function createApp({
   mountCatalog(mount, createUpstream(upstreams.catalog, rules))
   mountStores(mount, createUpstream(upstreams.catalog, rules))
   mountOrders(mount, createUpstream(upstreams.orders, rules))
-  mountPayments(mount, createUpstream(upstreams.payments, rules))
+  mountPayments(mount, createUpstream(upstreams.payments, rules), settings.BODY_MAX_BYTES)
   mountCases(mount, createUpstream(upstreams.orders, rules))
   mountLedger(mount, createUpstream(upstreams.payments, rules))
   mountShipping(mount, createUpstream(upstreams.shipping, rules), settings.BODY_MAX_BYTES)

@@ -69,6 +69,7 @@ describe('/openapi.json', () => {
       'documentation.problems',
       'health.live',
       'health.ready',
+      'payments.receive-webhook',
       'sessions.keys',
       'sessions.login',
       'sessions.refresh',

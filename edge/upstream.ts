@@ -83,6 +83,13 @@ export const onBehalfOf = (c: EdgeContext, actor: Actor) => ({
   headers: { 'x-waybill-actor': actor.id, traceparent: c.get('traceparent') },
 })
 
+/** Of a webhook's headers, what its sender may have signed with; not what is meant for this server. */
+export const sendersHeaders = (c: EdgeContext) => ({
+  ...Object.fromEntries([...c.req.raw.headers].filter(([name]) => !withheld.test(name))),
+  traceparent: c.get('traceparent'),
+})
+const withheld = /^(x-waybill-.*|host|connection|content-length|transfer-encoding|cookie|authorization)$/
+
 /** For answers that belong to one person. */
 export const unstored = { headers: { 'cache-control': 'no-store' } } as const
 

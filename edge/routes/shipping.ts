@@ -9,7 +9,15 @@ import type { EdgeContext } from '../context.ts'
 import { readBytes } from '../middleware/json-body.ts'
 import type { Mount } from '../operation.ts'
 import { PageParameters } from '../page.ts'
-import { answersOf, bodyOf, edenOf, onBehalfOf, type Upstream, unstored } from '../upstream.ts'
+import {
+  answersOf,
+  bodyOf,
+  edenOf,
+  onBehalfOf,
+  sendersHeaders,
+  type Upstream,
+  unstored,
+} from '../upstream.ts'
 
 const TicketParameters = Type.Object(
   {
@@ -93,8 +101,7 @@ export function mountShipping(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
     },
     async ({ c, params: { carrier } }) => {
       const body = new Uint8Array(await readBytes(c.req.raw, bodyMaxBytes))
-      const headers = Object.fromEntries([...c.req.raw.headers].filter(([name]) => !withheld.test(name)))
-      const request = { method: 'POST', body, headers: { ...headers, traceparent: c.get('traceparent') } }
+      const request = { method: 'POST', body, headers: sendersHeaders(c) }
       return Response.json(
         await kept(upstream.fetch(`${upstream.base}/webhooks/${carrier}`, request).then(bodyOf)),
         unstored,
@@ -102,9 +109,6 @@ export function mountShipping(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
     },
   )
 }
-
-/** Of a carrier's headers, what is meant for this server and not for whoever verifies them. */
-const withheld = /^(x-waybill-.*|host|connection|content-length|transfer-encoding|cookie|authorization)$/
 
 const asSeenBy = (c: EdgeContext, actor: Actor) => ({
   query: { all: actor.scopes.includes('shipping:write') },

@@ -12,7 +12,7 @@ import { chargeKeyOf, isOpen, patienceMs, statusOf } from './domain.ts'
 import { rollUp } from './ledger.ts'
 import { captureHandler, refundHandler, voidHandler } from './operations.ts'
 import type { ChargeAnswer, ChargeView } from './provider.ts'
-import { takeOverdue, takeSilent } from './reconcile.ts'
+import { forgetEvents, takeOverdue, takeSilent } from './reconcile.ts'
 import { askAgain, callOnce, type Found, givenOf, look, type PaymentDeps, restLater } from './remote.ts'
 import { type PaymentRow, readState } from './state.ts'
 import * as store from './store.ts'
@@ -25,6 +25,9 @@ type Observe = typeof observeCommand
 const rollUpMax = 50_000
 /** Payments that one run of the clock looks at again; the rest follow at once. */
 const reconcileMax = 200
+/** Webhooks that one run of the clock forgets, and how old they are. */
+const forgetMax = 5_000
+const eventsKeptMs = 30 * 86_400_000
 
 export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
   'payments.charge': async job => {
@@ -86,6 +89,7 @@ export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
     const nextAt = new Date(job.now.getTime() + deps.reconcileMs)
     const overdue = await takeOverdue(tx, { now: job.now, nextAt, limit: reconcileMax })
     const silent = await takeSilent(tx, { now: job.now, nextAt, limit: reconcileMax })
+    await forgetEvents(tx, { before: new Date(job.now.getTime() - eventsKeptMs), limit: forgetMax })
     const isMore = overdue.length === reconcileMax || silent.length === reconcileMax
     return done(
       { observed: silent.length, voided: overdue.length },

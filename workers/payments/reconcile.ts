@@ -30,3 +30,14 @@ export async function takeSilent(tx: Tx, { now, nextAt, limit }: Sweep): Promise
     update payments.payments p set reconcile_at = ${nextAt} from silent where p.id = silent.id returning p.id`
   return rows.map(({ id }) => id)
 }
+
+/** Webhooks are kept for as long as providers can send them again. */
+export async function forgetEvents(
+  tx: Tx,
+  { before, limit }: { readonly before: Date; readonly limit: number },
+) {
+  await tx`
+    delete from payments.provider_events where (provider, event_id) in (
+      select provider, event_id from payments.provider_events where received_at < ${before}
+      order by received_at limit ${limit})`
+}

@@ -10,21 +10,44 @@ import {
   TransferPage,
   TrialBalance,
 } from '../../queues/payments.ts'
-import { Id } from '../../queues/schemas.ts'
+import { closed, Id } from '../../queues/schemas.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
 import { listTransfers, readBalances, reconcile } from './ledger.ts'
 import { trialBalanceOf } from './posting.ts'
 import { listPayments, readPayment } from './store.ts'
+import type { TakeEvent } from './webhooks.ts'
 
 const PaymentQuery = Type.Object({ ...PageById.properties, orderId: Type.Optional(Id) })
 const TransferQuery = Type.Object({ ...PageById.properties, cursor: Type.Optional(TransferNumber) })
 /** Payments that one answer compares with the ledger. */
 const reconcileMax = 2_000
 
-/** A customer's own payments: anybody else's do not exist for them. The ledger: whom the edge lets read it. */
-export const routes = (sql: Sql) =>
+const Kept = Type.Object({ kept: Type.Literal(true) }, closed)
+const BadSignature = Type.Object({ code: Type.Literal('bad_signature') }, closed)
+
+/**
+ * A customer's own payments: anybody else's do not exist for them. The ledger: whom the edge lets read it. Webhooks: who
+ * can sign.
+ */
+export const routes = (sql: Sql, takeEvent: TakeEvent) =>
   new Elysia()
+    .post(
+      '/webhooks/:provider',
+      async ({ params, request, status }) => {
+        const raw = new Uint8Array(await request.arrayBuffer())
+        const answer = await takeEvent(params.provider, raw, request.headers)
+        if (answer === 'no_provider') return status(404, notFound)
+        if (answer === 'bad_signature') return status(400, { code: answer })
+        return { kept: true } as const
+      },
+      {
+        // What is signed are the bytes as they came.
+        parse: 'none',
+        params: Type.Object({ provider: Type.String({ maxLength: 32 }) }),
+        response: { 200: Kept, 400: BadSignature, 404: NotFound },
+      },
+    )
     .get(
       '/payments',
       async ({ query, headers }) => {
