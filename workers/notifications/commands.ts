@@ -1,6 +1,7 @@
 import { oneStatement } from '../../queues/batch.ts'
 import type { mailOrderPaid, notifications } from '../../queues/notifications.ts'
 import { done, type Handlers, type Job, later, type Outcome, rejected } from '../../queues/outcome.ts'
+import { restMs } from '../runtime/ask.ts'
 import type { ServiceDeps } from '../runtime/service.ts'
 import { nextStep } from './domain.ts'
 import type { Mailer } from './mailer.ts'
@@ -37,8 +38,7 @@ function orderMails({ sql, log }: ServiceDeps, mailer: Mailer): (workflow: Workf
 
   return workflow => async job => {
     const { orderId, customerId } = job.input
-    const restsMs = mailer.restsMs()
-    if (restsMs > 0) return later(restsMs, 'the mail server does not work')
+    if (mailer.resting()) return later(restMs, 'the mail server does not work')
     const step = nextStep(
       await begin({
         commandId: job.id,
@@ -95,7 +95,7 @@ function orderMails({ sql, log }: ServiceDeps, mailer: Mailer): (workflow: Workf
         return rejected('mail_refused')
       case 'resting':
         await finish({ deliveryId, status: 'unsent' })
-        return later(sent.restMs, 'the mail server does not work')
+        return later(restMs, 'the mail server does not work')
       case 'unsent':
         await finish({ deliveryId, status: 'unsent' })
         throw sent.cause

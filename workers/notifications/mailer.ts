@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { createTransport } from 'nodemailer'
-import { type Ask, type AskOptions, NotSent } from '../runtime/ask.ts'
+import { type AskOptions, NotSent, type RestingAsk } from '../runtime/ask.ts'
 import type { NotificationsConfig } from './config.ts'
 import { composeMessage, type Letter } from './message.ts'
 
@@ -14,12 +14,12 @@ export type Sent =
   /** It was handed over, and the answer never came. */
   | { readonly kind: 'unknown'; readonly cause: unknown }
   /** The server failed several times in a row and is left alone for a while: not called. */
-  | { readonly kind: 'resting'; readonly restMs: number }
+  | { readonly kind: 'resting' }
 
 export interface Mailer {
   readonly send: (letter: Letter, signal: AbortSignal) => Promise<Sent>
-  /** How long the server is still left alone, in milliseconds; 0 if it is not. */
-  readonly restsMs: () => number
+  /** True while the server is left alone. */
+  readonly resting: () => boolean
   readonly close: () => void
 }
 
@@ -36,7 +36,7 @@ const failuresInARow = 5
 /** How the mail server is called: five failures in a row, and it is left alone for a while. */
 export const smtp: AskOptions = { name: 'notifications.smtp', timeoutMs, failuresInARow }
 
-export function createMailer({ smtpUrl, connections, from }: NotificationsConfig, ask: Ask): Mailer {
+export function createMailer({ smtpUrl, connections, from }: NotificationsConfig, ask: RestingAsk): Mailer {
   const transport = createTransport({
     url: smtpUrl,
     pool: true,
@@ -53,7 +53,6 @@ export function createMailer({ smtpUrl, connections, from }: NotificationsConfig
       mail.message.createReadStream = () => raw as ReturnType<typeof mail.message.createReadStream>
     done()
   })
-  let restsUntil = 0
 
   /** Throws what the server itself is to blame for, so that it counts. */
   async function attempt(letter: Letter, raw: Readable, signal: AbortSignal): Promise<Sent> {
@@ -79,16 +78,14 @@ export function createMailer({ smtpUrl, connections, from }: NotificationsConfig
           case 'unknown':
             return cutOff(raw, reply.cause)
           case 'not_sent':
-            if (reply.cause !== null) return { kind: 'unsent', cause: reply.cause.cause }
-            restsUntil = performance.now() + reply.restMs
-            return { kind: 'resting', restMs: reply.restMs }
+            return reply.cause === null ? { kind: 'resting' } : { kind: 'unsent', cause: reply.cause.cause }
         }
       } catch (error) {
         if (signal.aborted) return cutOff(raw, error)
         throw error
       }
     },
-    restsMs: () => Math.max(0, restsUntil - performance.now()),
+    resting: ask.isResting,
     close: () => transport.close(),
   }
 }

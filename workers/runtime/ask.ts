@@ -72,7 +72,7 @@ export interface RemoteDeps {
 }
 
 /** How long the remote side is left alone before one call tries again. */
-const restMs = 5_000
+export const restMs = 5_000
 const windowMs = 20_000
 /** One call a second: fewer say nothing by their share. */
 const callsMin = 20

@@ -102,15 +102,27 @@ function createSettled(registers: Registry[]): Metrics['settled'] {
     buckets: bucketsS,
     registers,
   })
-  const counts = new Map<string, Counter.Internal>()
-  const durations = new Map<string, Histogram.Internal<'type'>>()
-  const found = <T>(known: Map<string, T>, key: string, make: () => T): T => {
-    const made = known.get(key) ?? make()
-    known.set(key, made)
-    return made
+  const perType = new Map<string, Ended>()
+  const startType = (type: string): Ended => {
+    const ended = { counts: new Map(), seconds: seconds.labels({ type }) }
+    perType.set(type, ended)
+    return ended
+  }
+  const startCount = (type: string, outcome: SettledOutcome, { counts }: Ended): Counter.Internal => {
+    const counted = count.labels({ type, outcome })
+    counts.set(outcome, counted)
+    return counted
   }
   return (type, outcome, ms) => {
-    found(counts, `${type} ${outcome}`, () => count.labels({ type, outcome })).inc()
-    found(durations, type, () => seconds.labels({ type })).observe(ms / 1_000)
+    const ended = perType.get(type) ?? startType(type)
+    const counted = ended.counts.get(outcome) ?? startCount(type, outcome, ended)
+    counted.inc()
+    ended.seconds.observe(ms / 1_000)
   }
+}
+
+/** What is counted of one type of command. */
+interface Ended {
+  readonly counts: Map<SettledOutcome, Counter.Internal>
+  readonly seconds: Histogram.Internal<'type'>
 }
