@@ -8,6 +8,7 @@ import type { TicketPage, TicketState } from '../queues/kitchen.ts'
 import type { Conversion, Upload } from '../queues/media.ts'
 import type { Order, OrderPage, Quote } from '../queues/orders.ts'
 import type { Payment, PaymentPage, Reconciliation, TransferPage, TrialBalance } from '../queues/payments.ts'
+import type { TableRates } from '../queues/rates.ts'
 import type { Shipment, ShipmentList } from '../queues/shipments.ts'
 import type { Store, StoreFilter, StorePage } from '../queues/stores.ts'
 import { ApiProblem, jsonOf, problemOf, type Send } from './transport.ts'
@@ -93,6 +94,7 @@ export function readsOf(send: Send) {
       listShipments: (orderId: string) =>
         get<Static<typeof ShipmentList>>(`/v1/orders/${segment(orderId)}/shipments`),
       getShipment: (id: string) => get<Shipment>(`/v1/shipments/${segment(id)}`),
+      getTableRates: (storeId: string) => get<TableRates>(`/v1/stores/${segment(storeId)}/shipping-rates`),
       /** The tickets of a kitchen, the oldest first. */
       listTickets: (filter: PageOptions & { readonly storeId: string; readonly state?: TicketState }) =>
         get<Static<typeof TicketPage>>('/v1/kitchen/tickets', filter),

@@ -60,7 +60,7 @@ export type TableRates = Static<typeof TableRates>
 
 const wrongFields = Type.Object(
   {
-    errors: Type.Array(
+    fields: Type.Array(
       Type.Object(
         { pointer: Type.String({ description: 'The field, as a JSON pointer.' }), detail: Type.String() },
         closed,

@@ -171,6 +171,16 @@ export const trackOverdue = command('shipping.track-overdue', {
   timeoutMs: 30_000,
 })
 
+export const forgetHints = command('shipping.forget-hints', {
+  summary: 'Delete webhooks of carriers that came thirty days ago or earlier, some at a time.',
+  everyMs: 600_000,
+  input: Type.Object({}, closed),
+  output: Type.Object({ hints: Type.Integer({ minimum: 0, description: 'How many were deleted.' }) }, closed),
+  refusals: {},
+  retry: retry.standard,
+  timeoutMs: 30_000,
+})
+
 export const expireSilent = command('shipping.expire-silent', {
   summary: 'Mark parcels expired of which nothing was heard for thirty days, some at a time.',
   everyMs: 600_000,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { v7 as uuidv7 } from 'uuid'
 import { openTicket } from '../queues/kitchen.ts'
+import { setTableRates } from '../queues/rates.ts'
 import { createShipment, trackShipment } from '../queues/shipments.ts'
 import { signatureOf } from '../workers/shipping/carriers/signature.ts'
 import { address, openShipping, type ShippingWorld, secret } from '../workers/shipping/service.fixture.ts'
@@ -153,6 +154,20 @@ describe('a webhook', () => {
     const [row] = await world.sql`select status from shipping.shipments where id = ${shipmentId}`
     expect(row?.status).toBe('label_created')
   })
+})
+
+test('a merchant reads the table of rates that was set; of a store that is not there it is 404', async () => {
+  const storeId = uuidv7()
+  const path = `/v1/stores/${storeId}/shipping-rates`
+  expect((await get(path, merchant())).status).toBe(404)
+  await world.kernel.sql`insert into catalog.stores (id, kind, name, capture, created_at)
+    values (${storeId}, 'shop', 'A store', 'automatic', now())`
+  expect((await get(path, merchant())).body).toEqual({ storeId, services: [] })
+  const bands = [{ upToG: 1_000, amountMinor: 490 }]
+  const services = [{ name: 'Standard', countries: ['*'], bands, currency: 'EUR', etaDays: 2 }]
+  await world.kernel.run(setTableRates, { storeId, services })
+  expect((await get(path, merchant())).body).toEqual({ storeId, services })
+  expect((await get(path, customer())).status).toBe(403)
 })
 
 test('a kitchen sees its tickets, the oldest first, by their state; customers see none', async () => {

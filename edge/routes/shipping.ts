@@ -2,6 +2,7 @@ import { treaty } from '@elysiajs/eden/treaty2'
 import { Type } from '@sinclair/typebox'
 import type { Actor } from '../../queues/access.ts'
 import { TicketPage, TicketState } from '../../queues/kitchen.ts'
+import { TableRates } from '../../queues/rates.ts'
 import { closed, Id } from '../../queues/schemas.ts'
 import { Shipment, ShipmentList } from '../../queues/shipments.ts'
 import type { ShippingRoutes } from '../../workers/shipping/routes.ts'
@@ -35,6 +36,7 @@ export function mountShipping(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
   const shipment = answersOf(Shipment)
   const list = answersOf(ShipmentList)
   const tickets = answersOf(TicketPage)
+  const table = answersOf(TableRates)
   const kept = answersOf(Kept)
 
   mount(
@@ -81,6 +83,21 @@ export function mountShipping(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
     },
     async ({ c, actor, query }) =>
       Response.json(await tickets(api.tickets.get({ query, ...onBehalfOf(c, actor) })), unstored),
+  )
+  mount(
+    {
+      id: 'shipping.get-table-rates',
+      method: 'GET',
+      path: '/v1/stores/{storeId}/shipping-rates',
+      tag: 'shipping',
+      summary: 'The table of rates of a store.',
+      access: 'shipping:write',
+      params: Type.Object({ storeId: Id }),
+      answers: { 200: { description: 'Its rates.', schema: TableRates } },
+      problems: ['not_found', 'upstream_unavailable'],
+    },
+    async ({ c, actor, params: { storeId } }) =>
+      Response.json(await table(api.stores({ id: storeId }).rates.get(onBehalfOf(c, actor))), unstored),
   )
   mount(
     {

@@ -27,8 +27,8 @@ type RateHandlers = Pick<
 
 export const rateHandlers = ({ sql, carriers, newId }: RateDeps): RateHandlers => ({
   'shipping.set-table-rates': async ({ input: { storeId, services }, now }) => {
-    const errors = wrongInTable(services, [...carriers.keys()])
-    if (errors.length > 0) return rejected('rates_invalid', { errors })
+    const fields = wrongInTable(services, [...carriers.keys()])
+    if (fields.length > 0) return rejected('rates_invalid', { fields })
     return async tx =>
       (await store.writeTable(tx, { storeId, services, at: now }))
         ? done({ storeId, services: services.length })
@@ -92,4 +92,4 @@ function refuse(asked: readonly Asked[]) {
 }
 
 const noAddress = (field: string, detail: string) =>
-  rejected('destination_invalid', { errors: [{ pointer: `#/destination/${field}`, detail }] })
+  rejected('destination_invalid', { fields: [{ pointer: `#/destination/${field}`, detail }] })

@@ -78,9 +78,9 @@ describe('shipping.set-table-rates', () => {
       ],
     })
     const { result } = await setTable(storeId, [standard(), standard({ etaDays: 3 }), wrong])
-    const refusal = result as { code: string; detail: { errors: { pointer: string }[] } }
+    const refusal = result as { code: string; detail: { fields: { pointer: string }[] } }
     expect(refusal.code).toBe('rates_invalid')
-    expect(refusal.detail.errors.map(each => each.pointer)).toEqual([
+    expect(refusal.detail.fields.map(each => each.pointer)).toEqual([
       '#/services/1/name',
       '#/services/2/carrier',
       '#/services/2/countries/1',
@@ -235,11 +235,11 @@ describe('shipping.find-rates', () => {
       (await find({ lines: [{ sku, quantity: 1 }], destination: address(destination) })).result
     expect(await refusalTo({ country: 'XX' })).toMatchObject({
       code: 'destination_invalid',
-      detail: { errors: [{ pointer: '#/destination/country' }] },
+      detail: { fields: [{ pointer: '#/destination/country' }] },
     })
     expect(await refusalTo({ postalCode: 'SIM-UNKNOWN' })).toMatchObject({
       code: 'destination_invalid',
-      detail: { errors: [{ pointer: '#/destination/postalCode' }] },
+      detail: { fields: [{ pointer: '#/destination/postalCode' }] },
     })
   })
   test('where nobody goes, or with what is too heavy, there are no rates', async () => {

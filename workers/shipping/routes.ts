@@ -2,10 +2,12 @@ import { Type } from '@sinclair/typebox'
 import { Elysia, t } from 'elysia'
 import type { Sql } from '../../db/client.ts'
 import { TicketPage, TicketState } from '../../queues/kitchen.ts'
+import { TableRates } from '../../queues/rates.ts'
 import { closed, Id } from '../../queues/schemas.ts'
 import { Shipment, ShipmentList } from '../../queues/shipments.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
+import { readTable } from './rate-store.ts'
 import { listShipments, listTickets, readShipment } from './reads.ts'
 import type { TakeHint } from './webhooks.ts'
 
@@ -52,6 +54,14 @@ export const routes = (sql: Sql, takeHint: TakeHint) =>
         return toPage(await listTickets(sql, { ...filter, ...rangeOf(query) }), query)
       },
       { query: TicketQuery, response: { 200: TicketPage } },
+    )
+    .get(
+      '/stores/:id/rates',
+      async ({ params, status }) => {
+        const services = await readTable(sql, params.id)
+        return services ? { storeId: params.id, services: [...services] } : status(404, notFound)
+      },
+      { params: Type.Object({ id: Id }), response: { 200: TableRates, 404: NotFound } },
     )
     .post(
       '/webhooks/:carrier',

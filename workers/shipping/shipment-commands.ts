@@ -10,7 +10,13 @@ import {
   rejected,
   type Tx,
 } from '../../queues/outcome.ts'
-import { type createShipment, expireSilent, trackOverdue, trackShipment } from '../../queues/shipments.ts'
+import {
+  type createShipment,
+  expireSilent,
+  forgetHints,
+  trackOverdue,
+  trackShipment,
+} from '../../queues/shipments.ts'
 import type { shipping } from '../../queues/shipping.ts'
 import type { LabelAnswer } from './carrier.ts'
 import type { CarrierAtWork, Carriers } from './carriers.ts'
@@ -21,6 +27,8 @@ import * as store from './store.ts'
 /** Parcels that one run of the clock takes; the rest follow at once. */
 const overdueMax = 200
 const silentMax = 100
+/** Webhooks that one run of the clock deletes. */
+const forgottenMax = 500
 
 export interface ShipmentDeps {
   readonly sql: Sql
@@ -36,6 +44,7 @@ type ShipmentHandlers = Pick<
   | 'shipping.track-shipment'
   | 'shipping.track-overdue'
   | 'shipping.expire-silent'
+  | 'shipping.forget-hints'
 >
 
 export const shipmentHandlers = (deps: ShipmentDeps): ShipmentHandlers => ({
@@ -95,6 +104,11 @@ export const shipmentHandlers = (deps: ShipmentDeps): ShipmentHandlers => ({
     const asked = ids.map(shipmentId => follow(trackShipment, { shipmentId }))
     const rest = ids.length === overdueMax ? [follow(trackOverdue, {})] : []
     return done({ shipments: ids.length }, { follow: [...asked, ...rest] })
+  },
+
+  'shipping.forget-hints': async () => async tx => {
+    const hints = await store.forgetHints(tx, forgottenMax)
+    return done({ hints }, { follow: hints === forgottenMax ? [follow(forgetHints, {})] : [] })
   },
 
   'shipping.expire-silent':

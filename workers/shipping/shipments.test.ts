@@ -7,6 +7,7 @@ import {
   type cancelShipment,
   createShipment,
   expireSilent,
+  type forgetHints,
   recordTracking,
   type trackOverdue,
   trackShipment,
@@ -202,6 +203,18 @@ describe('shipping.cancel-shipment', () => {
     const { shipmentId } = await labelled()
     expect(told(await cancel(shipmentId))).toMatchObject([['shipment.changed', { status: 'cancelled' }]])
   })
+  test('what was to be sent under it can be sent by hand', async () => {
+    const { shipmentId } = await labelled()
+    await cancel(shipmentId)
+    const occurredAt = new Date(Date.now() + 60_000).toISOString()
+    const sent = { shipmentId, status: 'in_transit', occurredAt, trackingNumber: 'RR9' } as const
+    expect((await kernel.run(recordTracking, sent)).result).toEqual({ shipmentId, status: 'in_transit' })
+    expect(await rowOf(shipmentId)).toMatchObject({
+      carrier: 'manual',
+      tracking_number: 'RR9',
+      tracking_url: null,
+    })
+  })
   test('of a parcel that the carrier has is refused', async () => {
     const { shipmentId, trackingNumber } = await labelled()
     await world.control(`parcels/${trackingNumber}`, { events: [{ code: 'TRANSIT' }] })
@@ -279,6 +292,23 @@ describe('by the clock', () => {
     expect(await look()).toMatchObject({ output: { shipments: 0 }, follow: [] })
     await kernel.run(trackShipment, { shipmentId })
     expect(await rowOf(shipmentId)).toMatchObject({ status: 'delivered', track_at: null })
+  })
+  test('shipping.forget-hints: webhooks are kept for thirty days; twice is once', async () => {
+    const keep = async (days: number) => {
+      const id = uuidv7()
+      await kernel.sql`insert into shipping.hints (carrier, event_id, tracking_number, raw, received_at)
+        values ('simulator', ${id}, 'SIM', '', now() - ${days} * interval '1 day')`
+      return id
+    }
+    const [fresh] = [await keep(29), await keep(31)]
+    const forget = async () =>
+      outputOf(await carryOut(sql, await world.at()['shipping.forget-hints'](jobOf<typeof forgetHints>({}))))
+    const left = async () =>
+      (await sql`select event_id from shipping.hints where tracking_number = 'SIM'`).map(row => row.event_id)
+    await forget()
+    expect(await left()).toEqual([fresh])
+    expect(await forget()).toEqual({ hints: 0 })
+    expect(await left()).toEqual([fresh])
   })
   test('shipping.expire-silent: thirty days without a word expire a parcel, and a word brings it back', async () => {
     const silent = await labelled()

@@ -135,7 +135,10 @@ const toEvent = ({ source, id, status, occurredAt, note }: Told) => ({
   occurredAt: occurredAt.toISOString(),
 })
 
-/** Types in the number of a parcel that the merchant took away. False if its carrier has given it one. */
+/**
+ * Types in the number of a parcel that the merchant took away: one that is sent by hand, or whose label was given back.
+ * False if its carrier has given it one.
+ */
 export async function setTrackingNumber(
   tx: Tx,
   id: string,
@@ -145,9 +148,10 @@ export async function setTrackingNumber(
   }: { readonly trackingNumber: string | null; readonly trackingUrl: string | null },
 ): Promise<boolean> {
   const set = await tx`
-    update shipping.shipments set tracking_number = coalesce(${trackingNumber}, tracking_number),
-      tracking_url = coalesce(${trackingUrl}, tracking_url)
-    where id = ${id} and carrier = 'manual'`
+    update shipping.shipments set carrier = 'manual',
+      tracking_number = coalesce(${trackingNumber}, case carrier when 'manual' then tracking_number end),
+      tracking_url = coalesce(${trackingUrl}, case carrier when 'manual' then tracking_url end)
+    where id = ${id} and (carrier = 'manual' or status = 'cancelled')`
   return set.count > 0
 }
 
@@ -198,4 +202,13 @@ export async function hasHints(tx: Tx, id: string): Promise<boolean> {
       on s.carrier = h.carrier and s.tracking_number = h.tracking_number
     where s.id = ${id} limit 1`
   return rows.count > 0
+}
+
+/** Deletes some of the webhooks that came thirty days ago or earlier; answers how many. */
+export async function forgetHints(tx: Tx, most: number): Promise<number> {
+  const deleted = await tx`
+    delete from shipping.hints where (carrier, event_id) in (
+      select carrier, event_id from shipping.hints where received_at < now() - interval '30 days'
+      order by received_at limit ${most} for update skip locked)`
+  return deleted.count
 }
