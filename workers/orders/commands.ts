@@ -148,7 +148,7 @@ export const handlers = (
       return done(
         { orderId, state: order.state },
         {
-          follow: giveBack(job, order, job.input.reason ?? 'order cancelled'),
+          follow: giveBack(job, order, job.input.reason || 'order cancelled'),
           emit: [emit(cancelled, told(order))],
         },
       )

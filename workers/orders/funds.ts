@@ -69,11 +69,11 @@ export async function noteAction(
   return row ?? null
 }
 
-/** What was set aside under this payment is let go; another payment's is of no concern. */
+/** What was set aside under this payment is let go, unless some of it is captured; another payment's is of no concern. */
 export async function noteVoid(tx: Tx, orderId: string, paymentId: string): Promise<void> {
   await tx`
     update orders.orders
-    set authorized_minor = case when payment_id = ${paymentId} then captured_minor else authorized_minor end,
+    set authorized_minor = case when payment_id = ${paymentId} and captured_minor = 0 then 0 else authorized_minor end,
         action = case when action ->> 'paymentId' = ${paymentId} then null else action end
     where id = ${orderId}`
 }

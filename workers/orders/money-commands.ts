@@ -4,7 +4,7 @@ import { cancelled, paid, paymentFailed } from '../../queues/orders.ts'
 import { done, emit, type Handlers, type Job, type Tx } from '../../queues/outcome.ts'
 import type { captured } from '../../queues/payments.ts'
 import { openCases } from './cases.ts'
-import { expiryOf, receiveAuthorized } from './domain.ts'
+import { expiryOf, isOver, receiveAuthorized } from './domain.ts'
 import { cancelShipments } from './fulfilment.ts'
 import { handOverAwaiting } from './fulfilment-commands.ts'
 import * as funds from './funds.ts'
@@ -52,8 +52,7 @@ export const moneyHandlers = (): MoneyHandlers => ({
     const { orderId } = job.input
     await funds.noteAction(tx, { ...job.input, keptUntil: expiryOf(job.now) })
     const current = await mustLoad(tx, orderId)
-    if (current.state !== 'cancelled' && current.state !== 'expired')
-      return done({ orderId, state: current.state })
+    if (!isOver(current.state)) return done({ orderId, state: current.state })
     // Nobody shall confirm what nobody wants any more.
     const open = { ...noFunds, actionPaymentId: job.input.paymentId }
     return done({ orderId, state: current.state }, { follow: giveBack(job, open, `order ${current.state}`) })
@@ -68,30 +67,33 @@ export const moneyHandlers = (): MoneyHandlers => ({
       return done({ orderId, state: failed.state }, { emit: [emit(paymentFailed, told(failed))] })
     }
     const current = await mustLoad(tx, orderId)
-    if (current.paymentId !== paymentId || current.capturedMinor > 0)
+    if (
+      current.paymentId !== paymentId ||
+      isOver(current.state) ||
+      current.capturedMinor >= current.totalMinor
+    )
       return done({ orderId, state: current.state })
-    const order = await moves.markRejected(tx, { orderId, note })
+    const detail = { reason, was: current.state, capturedMinor: current.capturedMinor }
+    await openCases(tx, [
+      { id: job.id, kind: 'authorization_lost', cause: paymentId, orderId, paymentId, detail, at: job.now },
+    ])
+    // A part that was captured is somebody's decision, and so is what becomes of the order then.
+    const order = current.capturedMinor === 0 ? await moves.markRejected(tx, { orderId, note }) : null
     if (order === null) return done({ orderId, state: current.state })
     await cancelShipments(tx, orderId)
-    await openCases(tx, [
-      {
-        id: job.id,
-        kind: 'authorization_lost',
-        cause: paymentId,
-        orderId,
-        paymentId,
-        detail: { reason, was: current.state },
-        at: job.now,
-      },
-    ])
     return done({ orderId, state: order.state }, { emit: [emit(cancelled, told(order))] })
   },
 
   'orders.record-refund': async job => async tx => {
-    const { orderId } = job.input
+    const { orderId, paymentId } = job.input
     await funds.noteRefund(tx, job.input)
-    const { state } = await mustLoad(tx, orderId)
-    return done({ orderId, state })
+    const order = await mustLoad(tx, orderId)
+    const isLeft = isOver(order.state) && order.paymentId === paymentId
+    // What was asked for when the order ended may have met another refund on its way, and was refused for that.
+    return done(
+      { orderId, state: order.state },
+      { follow: isLeft ? giveBack(job, order, `order ${order.state}`) : [] },
+    )
   },
 
   'orders.record-refund-failure': async job => async tx => {

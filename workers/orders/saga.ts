@@ -1,18 +1,14 @@
 import type { OrderSaga, sagaSteps } from '../../queues/cases.ts'
 import type { OrderState } from '../../queues/order-states.ts'
-import type { capture, voidPayment } from '../../queues/payments.ts'
 import type { CommandName } from '../../queues/registry.ts'
 import { isOver, type OrderFunds } from './domain.ts'
-
-/** Those of payments that orders asks for, too. */
-type Name = CommandName | (typeof capture | typeof voidPayment)['name']
 
 export interface SagaStep {
   readonly name: (typeof sagaSteps)[number]
   /** The commands that do it: the first that comes. */
-  readonly do: readonly Name[]
+  readonly do: readonly CommandName[]
   /** The commands that take it back. Empty: nothing does, and what is asked for afterwards is a return. */
-  readonly undo: readonly Name[]
+  readonly undo: readonly CommandName[]
   /** Once it is done the order goes forward, unless somebody decides otherwise before anything is handed over. */
   readonly pivot?: true
 }
