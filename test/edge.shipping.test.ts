@@ -139,7 +139,8 @@ describe('a webhook', () => {
     const kept = await world.sql`select raw from shipping.hints where tracking_number = ${trackingNumber}`
     expect(kept.map(({ raw }) => Buffer.from(raw).toString())).toEqual([text])
     const asked = await edge.sql`select from journal.commands
-      where type = 'shipping.track-shipment' and input ->> 'shipmentId' = ${shipmentId}`
+      where type = 'shipping.track-shipment' and input ->> 'shipmentId' = ${shipmentId}
+        and correlation_id = ${shipmentId}`
     expect(asked).toHaveLength(1)
   })
   test('of a parcel that nobody knows yet is kept, and asks nobody', async () => {

@@ -174,25 +174,30 @@ export async function findSilent(tx: Tx, most: number): Promise<readonly string[
   return rows.map(row => row.id)
 }
 
-/** Keeps a webhook; answers the parcel that it is about. Null if it was kept before, or its parcel is not known yet. */
+/**
+ * Keeps a webhook and asks for a look at its parcel, as part of the story of what called for the parcel. False if it was
+ * kept before, or its parcel is not known yet.
+ */
 export async function keepHint(
-  tx: Tx,
+  sql: Sql,
   hint: {
     readonly carrier: string
     readonly eventId: string
     readonly trackingNumber: string
     readonly raw: Uint8Array
+    readonly command: { readonly id: string; readonly type: string; readonly traceparent: string }
   },
-): Promise<{ readonly shipmentId: string; readonly customerId: string } | null> {
-  const { carrier, eventId, trackingNumber, raw } = hint
-  const [row] = await tx<{ shipmentId: string; customerId: string }[]>`
+): Promise<boolean> {
+  const { carrier, eventId, trackingNumber, raw, command } = hint
+  const asked = await sql`
     with kept as (
       insert into shipping.hints (carrier, event_id, tracking_number, raw)
       values (${carrier}, ${eventId}, ${trackingNumber}, ${Buffer.from(raw)}) on conflict do nothing returning 1
     )
-    select id as "shipmentId", customer_id as "customerId" from shipping.shipments, kept
-    where carrier = ${carrier} and tracking_number = ${trackingNumber}`
-  return row ?? null
+    select journal.write_commands(jsonb_build_array(${sql.json(command)} || jsonb_build_object(
+      'input', jsonb_build_object('shipmentId', s.id), 'actor_id', s.customer_id, 'correlation_id', s.id)))
+    from shipping.shipments s, kept where s.carrier = ${carrier} and s.tracking_number = ${trackingNumber}`
+  return asked.count > 0
 }
 
 /** True if a webhook was faster than the answer that brought the label. */

@@ -1,5 +1,3 @@
-import { record } from '../../queues/journal.ts'
-import { follow } from '../../queues/outcome.ts'
 import { trackShipment } from '../../queues/shipments.ts'
 import { startTrace } from '../../queues/trace.ts'
 import type { ServiceDeps } from '../runtime/service.ts'
@@ -22,15 +20,10 @@ export const createTakeHint =
     if (!found) return 'no_carrier'
     const event = await found.carrier.readEvent(raw, headers, now()).catch(nullIfForged)
     if (event === null) return 'bad_signature'
-    const commands = await sql.begin(async tx => {
-      const hint = { carrier: name, eventId: event.id, trackingNumber: event.trackingNumber, raw }
-      const about = await keepHint(tx, hint)
-      if (about === null) return []
-      const { shipmentId, customerId } = about
-      const what = { follow: [follow(trackShipment, { shipmentId })] }
-      return await record(tx, what, { actorId: customerId, traceparent: startTrace(), newId })
-    })
-    enqueue(commands)
+    const command = { id: newId(), type: trackShipment.name, traceparent: startTrace() }
+    const hint = { carrier: name, eventId: event.id, trackingNumber: event.trackingNumber, raw }
+    const isAsked = await keepHint(sql, { ...hint, command })
+    if (isAsked) enqueue([{ id: command.id, type: command.type, delayMs: 0 }])
     return 'kept'
   }
 
