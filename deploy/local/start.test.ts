@@ -49,7 +49,14 @@ describe('npm start', () => {
     const { merchant, ...others } = developmentAccounts
     const { client } = await signIn(url, merchant)
     const { items } = await client.catalog.listProducts()
-    expect(items.map(({ sku }) => sku).sort()).toEqual(['MUG-BLUE', 'POSTER-A2', 'TEA-ASSAM'])
+    const skus = ['MUG-BLUE', 'NOTEBOOK-A5', 'PIZZA-SOLE', 'POSTER-A2', 'TEA-ASSAM']
+    expect(items.map(({ sku }) => sku).sort()).toEqual(skus)
+    const stores = await client.catalog.listStores()
+    expect(stores.items.map(({ name }) => name).sort()).toEqual([
+      'Main store',
+      'Paper & Ink',
+      'Trattoria Sole',
+    ])
     expect(items.find(({ sku }) => sku === 'MUG-BLUE')?.available).toBe(100_000 - 2 * 2)
     for (const login of Object.values(others)) await signIn(url, login)
 

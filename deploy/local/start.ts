@@ -5,6 +5,7 @@ import { developmentAccounts, ensureDevelopmentAccounts } from './development-ac
 import { convertSampleVideo } from './sample-conversion.ts'
 import { placeSampleOrder } from './sample-order.ts'
 import { ensureSampleProducts } from './sample-products.ts'
+import { ensureSampleStores } from './sample-stores.ts'
 import { signIn } from './session.ts'
 import { exitWith } from './setup-error.ts'
 import { onStopRequest } from './signals.ts'
@@ -53,7 +54,7 @@ async function tellStories({ url, servers, mailbox, databases }: Up, dir: string
   await ensureDevelopmentAccounts(databases)
   const { merchant, customer } = developmentAccounts
   const seller = await signIn(url, merchant)
-  await ensureSampleProducts(seller.client)
+  await Promise.all([ensureSampleProducts(seller.client), ensureSampleStores(seller.client)])
   const buyer = await signIn(url, customer)
   const order = await placeSampleOrder(buyer, mailbox)
   console.log(`${orderText(order, paint)}\n`)
