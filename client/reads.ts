@@ -7,7 +7,14 @@ import type { Discount, DiscountPage } from '../queues/discounts.ts'
 import type { TicketPage, TicketState } from '../queues/kitchen.ts'
 import type { Conversion, Upload } from '../queues/media.ts'
 import type { Order, OrderPage, Quote } from '../queues/orders.ts'
-import type { Payment, PaymentPage, Reconciliation, TransferPage, TrialBalance } from '../queues/payments.ts'
+import type {
+  Payment,
+  PaymentPage,
+  Reconciliation,
+  StoreStatement,
+  TransferPage,
+  TrialBalance,
+} from '../queues/payments.ts'
 import type { TableRates } from '../queues/rates.ts'
 import type { Shipment, ShipmentList } from '../queues/shipments.ts'
 import type { Store, StoreFilter, StorePage } from '../queues/stores.ts'
@@ -88,6 +95,9 @@ export function readsOf(send: Send) {
       /** What differs among so many payments; `cursor` goes on with older ones. */
       reconcile: (page?: Pick<PageOptions, 'cursor'>) =>
         get<Reconciliation>('/v1/ledger/reconciliation', page),
+      /** What a store sold in one currency, and what is owed to it now. */
+      storeStatement: (storeId: string, currency: string) =>
+        get<StoreStatement>(`/v1/stores/${segment(storeId)}/statement`, { currency }),
     },
     shipping: {
       /** The parcels of an order. */

@@ -235,6 +235,18 @@ const damage: Record<string, Damage | Damage[]> = {
       return `transfer ${row?.seq}`
     },
   ],
+  statements: [
+    async sql => {
+      const id = uuidv7()
+      await sql`insert into payments.store_sums values (${id}, 'EUR', 'taken', 5)`
+      return `store ${id} in EUR`
+    },
+    async sql => {
+      const id = uuidv7()
+      await sql`insert into payments.payouts values (${id}, ${uuidv7()}, 5, 'EUR', 'SEPA 1', now())`
+      return `payout ${id}`
+    },
+  ],
   balances: async sql => {
     await sql`insert into payments.balances values ('sales', 'XTS', 1, 0)`
     return 'account sales in XTS'

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { command, event, service } from './command.ts'
 import { retry } from './retry.ts'
-import { AmountMinor, Currency, closed, Id, Instant, oneOf, pageOf } from './schemas.ts'
+import { AmountMinor, Currency, closed, Id, Instant, lineOfText, oneOf, pageOf } from './schemas.ts'
 
 /** A reference to a card kept by the provider; card numbers never come here. */
 export const PaymentMethod = Type.String({
@@ -218,6 +218,27 @@ export const Reconciliation = Type.Object(
 )
 export type Reconciliation = Static<typeof Reconciliation>
 
+const signedMinor = (description: string) =>
+  Type.Integer({ minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER, description })
+export const StoreStatement = Type.Object(
+  {
+    storeId: Id,
+    currency: Currency,
+    takenMinor: signedMinor(
+      'Its part of what customers were charged, without tax and commission; minor units.',
+    ),
+    refundedMinor: signedMinor('Its part of what went back to customers.'),
+    disputedMinor: signedMinor('Its part of disputes that customers have won.'),
+    commissionMinor: signedMinor('What the platform kept of its sales.'),
+    paidOutMinor: signedMinor('What it was paid.'),
+    owedMinor: signedMinor(
+      'What is owed to it now: taken less refunded, disputed and paid out. Below zero, it owes.',
+    ),
+  },
+  { ...closed, $id: 'StoreStatement' },
+)
+export type StoreStatement = Static<typeof StoreStatement>
+
 export const charge = command('payments.charge', {
   summary: 'Take the money for an order, once, whatever the provider answers or fails to answer.',
   input: Type.Object(
@@ -382,6 +403,30 @@ export const reconcile = command('payments.reconcile', {
   timeoutMs: 30_000,
 })
 
+export const recordPayout = command('payments.record-payout', {
+  summary: 'Note that a store was paid by bank, never more than is owed to it.',
+  http: { method: 'POST', path: '/v1/stores/{storeId}/payouts', scope: 'ledger:write' },
+  input: Type.Object(
+    {
+      storeId: Id,
+      amountMinor: PartMinor,
+      currency: Currency,
+      reference: lineOfText(140, 'As the bank knows it.'),
+    },
+    closed,
+  ),
+  output: Type.Object({ payoutId: Id, storeId: Id }, closed),
+  refusals: {
+    payout_exceeds_owed: {
+      status: 409,
+      title: 'That is more than is owed to the store.',
+      detail: Type.Object({ owedMinor: signedMinor('Minor units.') }, closed),
+    },
+  },
+  retry: retry.standard,
+  timeoutMs: 10_000,
+})
+
 export const rollUpLedger = command('payments.roll-up-ledger', {
   summary:
     'Add what was posted to the balances of accounts, so that reading them does not sum the whole history.',
@@ -484,7 +529,7 @@ export const disputeClosed = event('payment.dispute-closed', {
 
 export const payments = service('payments', {
   summary: 'Charges and refunds at a payment provider, and the ledger of both.',
-  commands: [charge, capture, voidPayment, refund, observe, reconcile, rollUpLedger],
+  commands: [charge, capture, voidPayment, refund, observe, reconcile, recordPayout, rollUpLedger],
   events: [
     authorized,
     captured,

@@ -1,7 +1,14 @@
 import { treaty } from '@elysiajs/eden/treaty2'
 import { Type } from '@sinclair/typebox'
-import { Account, Reconciliation, TransferNumber, TransferPage, TrialBalance } from '../../queues/payments.ts'
-import { closed } from '../../queues/schemas.ts'
+import {
+  Account,
+  Reconciliation,
+  StoreStatement,
+  TransferNumber,
+  TransferPage,
+  TrialBalance,
+} from '../../queues/payments.ts'
+import { Currency, closed, Id } from '../../queues/schemas.ts'
 import type { PaymentsRoutes } from '../../workers/payments/routes.ts'
 import type { Mount } from '../operation.ts'
 import { PageParameters } from '../page.ts'
@@ -15,12 +22,13 @@ const TransferParameters = Type.Object(
   closed,
 )
 
-/** The books, for operators. */
+/** The books, for operators; the statement of a store for merchants, too. */
 export function mountLedger(mount: Mount, upstream: Upstream): void {
-  const { ledger } = treaty<PaymentsRoutes>(...edenOf(upstream))
+  const { ledger, stores } = treaty<PaymentsRoutes>(...edenOf(upstream))
   const trialBalance = answersOf(TrialBalance)
   const transfers = answersOf(TransferPage)
   const reconciliation = answersOf(Reconciliation)
+  const statement = answersOf(StoreStatement)
 
   mount(
     {
@@ -52,6 +60,25 @@ export function mountLedger(mount: Mount, upstream: Upstream): void {
     async ({ c, actor, params, query }) =>
       Response.json(
         await transfers(ledger.accounts(params).transfers.get({ query, ...onBehalfOf(c, actor) })),
+        unstored,
+      ),
+  )
+  mount(
+    {
+      id: 'ledger.store-statement',
+      method: 'GET',
+      path: '/v1/stores/{storeId}/statement',
+      tag: 'payments',
+      summary: 'What a store sold in one currency, and what is owed to it now.',
+      access: 'ledger:read',
+      params: Type.Object({ storeId: Id }),
+      query: Type.Object({ currency: Currency }, closed),
+      answers: { 200: { description: 'The statement of this moment.', schema: StoreStatement } },
+      problems: ['upstream_unavailable'],
+    },
+    async ({ c, actor, params, query }) =>
+      Response.json(
+        await statement(stores({ id: params.storeId }).statement.get({ query, ...onBehalfOf(c, actor) })),
         unstored,
       ),
   )

@@ -15,6 +15,7 @@ import type { ChargeAnswer, ChargeView } from './provider.ts'
 import { forgetEvents, takeOverdue, takeSilent } from './reconcile.ts'
 import { askAgain, callOnce, type Found, givenOf, look, type PaymentDeps, restLater } from './remote.ts'
 import { type PaymentRow, readState } from './state.ts'
+import { payOut } from './statements.ts'
 import * as store from './store.ts'
 import { applyCharge, applyView } from './view.ts'
 
@@ -103,6 +104,14 @@ export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
         ],
       },
     )
+  },
+
+  'payments.record-payout': async job => async tx => {
+    const { storeId } = job.input
+    const short = await payOut(tx, { ...job.input, id: job.id, paidAt: job.now })
+    return short === null
+      ? done({ payoutId: job.id, storeId })
+      : rejected('payout_exceeds_owed', { ...short })
   },
 
   'payments.roll-up-ledger': async () => async tx => {

@@ -12,12 +12,12 @@ export async function rollUp(tx: Tx, limit: number): Promise<number> {
   await lockRollUp(tx)
   const [row] = await tx<{ transfers: number }[]>`
     with safe as materialized (
-      select horizon, pg_snapshot_xmin(pg_current_snapshot()) as xid from payments.roll_up
+      select horizon, stores_horizon, pg_snapshot_xmin(pg_current_snapshot()) as xid from payments.roll_up
     ), last as materialized (
       select t.xid from payments.transfers t
       where t.xid >= (select horizon from safe) order by t.xid offset ${limit} limit 1
     ), mark as materialized (
-      select safe.horizon as old, coalesce((
+      select safe.horizon as old, safe.stores_horizon as stores_old, coalesce((
         select t.xid from payments.transfers t
         where t.xid > (select xid from last) and t.xid < safe.xid order by t.xid limit 1), safe.xid) as new
       from safe
@@ -32,8 +32,13 @@ export async function rollUp(tx: Tx, limit: number): Promise<number> {
       group by 1, 2
       on conflict (account, currency) do update
       set debits_minor = b.debits_minor + excluded.debits_minor, credits_minor = b.credits_minor + excluded.credits_minor
+    ), stores as (
+      insert into payments.store_sums as s (store_id, currency, line, minor)
+      select store_id, currency, line, sum(minor) from payments.store_entries
+      where xid >= (select stores_old from mark) and xid < (select new from mark) group by 1, 2, 3
+      on conflict (store_id, currency, line) do update set minor = s.minor + excluded.minor
     ), moved as (
-      update payments.roll_up set horizon = mark.new from mark
+      update payments.roll_up set horizon = mark.new, stores_horizon = mark.new from mark
     )
     select count(*) as transfers from added`
   return row?.transfers ?? 0
@@ -44,7 +49,9 @@ async function lockRollUp(tx: Tx): Promise<void> {
   await tx`select from payments.roll_up for update`
   await tx`
     with anew as (
-      update payments.roll_up set horizon = '0' where horizon > pg_snapshot_xmax(pg_current_snapshot()) returning horizon
+      update payments.roll_up set horizon = '0', stores_horizon = '0' where horizon > pg_snapshot_xmax(pg_current_snapshot()) returning horizon
+    ), stores as (
+      delete from payments.store_sums where exists (select from anew)
     )
     delete from payments.balances where exists (select from anew)`
 }

@@ -115,13 +115,14 @@ test('payments from before the ledger are posted by its migration', async () => 
   expect(before.length).toBeGreaterThan(2)
 
   await kernel.services.stop(1_000) // nobody settles while the ledger is away
-  await kernel.sql.unsafe(`drop view payments.account_balances;
+  await kernel.sql.unsafe(`drop view payments.account_balances, payments.store_statements, payments.store_entries;
     drop function payments.rebuild_balances, payments.post_missing; drop table payments.transfers, payments.balances, payments.roll_up;
     drop type payments.transfer_kind`)
-  await kernel.sql`delete from public.waybill_migrations where name ~ 'ledger(_parts)?.sql$'`
+  await kernel.sql`delete from public.waybill_migrations where name ~ 'ledger(_parts|_statements)?.sql$'`
   expect(await migrate(kernel.database.url)).toEqual([
     '0010_ledger.sql',
     expect.stringContaining('_ledger_parts.sql'),
+    expect.stringContaining('_ledger_statements.sql'),
   ])
   const backfilled = kernel.database.sql('payments')
   expect([...(await posted())]).toEqual([...before])

@@ -6,15 +6,17 @@ import {
   Payment,
   PaymentPage,
   Reconciliation,
+  StoreStatement,
   TransferNumber,
   TransferPage,
   TrialBalance,
 } from '../../queues/payments.ts'
-import { closed, Id } from '../../queues/schemas.ts'
+import { Currency, closed, Id } from '../../queues/schemas.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
 import { listTransfers, readBalances, reconcile } from './ledger.ts'
 import { trialBalanceOf } from './posting.ts'
+import { readStatement } from './statements.ts'
 import { listPayments, readPayment } from './store.ts'
 import type { TakeEvent } from './webhooks.ts'
 
@@ -75,6 +77,11 @@ export const routes = (sql: Sql, takeEvent: TakeEvent) =>
         response: { 200: TransferPage },
       },
     )
+    .get('/stores/:id/statement', ({ params, query }) => readStatement(sql, params.id, query.currency), {
+      params: Type.Object({ id: Id }),
+      query: Type.Object({ currency: Currency }),
+      response: { 200: StoreStatement },
+    })
     .get(
       '/ledger/reconciliation',
       async ({ query }) => reconcile(sql, { cursor: query.cursor ?? null, limit: reconcileMax }),
