@@ -9,7 +9,7 @@ import type {
   recordRefundFailure,
   recordVoid,
 } from '../../queues/order-funds.ts'
-import type { cancel, confirmPayment, recordRefund } from '../../queues/orders.ts'
+import type { cancel, confirmPayment, expireOverdue, recordRefund } from '../../queues/orders.ts'
 import { jobOf } from '../../test/trade.ts'
 import { type OrderDesk, orderDesk } from './lifecycle.fixture.ts'
 
@@ -181,6 +181,17 @@ describe('a charge that the buyer has to confirm', () => {
     ).toMatchObject({
       follow: [{ command: { name: 'payments.void' }, input: { paymentId: late.paymentId } }],
     })
+  })
+  test('is called off when the order expires, and nobody waits for it any longer than that', async () => {
+    const orderId = await desk.placed()
+    const input = await action(orderId)
+    await desk.carry(desk.handlers['orders.await-action'], jobOf<typeof awaitAction>(input))
+    const job = jobOf<typeof expireOverdue>({}, { now: new Date(Date.now() + 3_600_000) })
+    const outcome = await desk.carry(desk.handlers['orders.expire-overdue'], job)
+    expect(outcome.kind === 'done' ? outcome.follow : []).toContainEqual(
+      expect.objectContaining({ input: expect.objectContaining({ paymentId: input.paymentId }) }),
+    )
+    expect(await desk.rowOf(orderId)).toMatchObject({ state: 'expired' })
   })
   test('and is let go instead has failed: the buyer may pay again', async () => {
     const orderId = await desk.placed()

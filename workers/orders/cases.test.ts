@@ -67,6 +67,10 @@ describe('orders.find-stuck', () => {
     ])
     expect(await desk.rowOf(orderId)).toMatchObject({ handedOver: false })
     await desk.owner`delete from orders.cases where order_id = ${orderId}`
+    await desk.owner`update journal.commands set state = 'succeeded', result = '{"status": "failed"}'
+      where correlation_id = ${job.id}`
+    expect(await look()).toBe(1)
+    await desk.owner`delete from orders.cases where order_id = ${orderId}`
     await desk.owner`delete from journal.commands where correlation_id = ${job.id}`
     expect(await look(2 * hourMs)).toBeGreaterThan(0)
     expect((await casesOf(orderId)).map(each => each.kind)).toEqual(['capture_unanswered'])

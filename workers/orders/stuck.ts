@@ -54,7 +54,7 @@ export const unanswered = (tx: Tx, before: Date): Promise<readonly Stuck[]> => t
      where s.state = 'awaiting_money' and s.created_at < ${before} limit ${stuckMax})
     union all
     (select 'money_not_returned', o.id, o.id, o.payment_id from orders.orders o
-     where o.state in ('cancelled', 'expired') and greatest(o.captured_minor, o.authorized_minor) > o.refunded_minor
+     where o.state in ('cancelled', 'expired') and case when o.captured_minor > 0 then o.captured_minor else o.authorized_minor end > o.refunded_minor
        and not exists (
          select from orders.history h where h.order_id = o.id and h.seq = o.version and h.at >= ${before})
      limit ${stuckMax})
