@@ -156,7 +156,7 @@ const damage: Record<string, Damage | Damage[]> = {
         values (${id}, ${payment}, 'dp_1', 5, 'won', 'fraudulent', now(), now())`
       await sql`insert into payments.transfers
           (kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency)
-        values ('dispute', ${id}, ${payment}, ${paid}, 'disputes', 'provider:sandbox', 5, 'EUR')`
+        values ('dispute', ${id}, ${payment}, ${paid}, 'disputes', 'provider:simulator', 5, 'EUR')`
       return `dispute ${id}`
     },
   ],
@@ -231,7 +231,7 @@ const damage: Record<string, Damage | Damage[]> = {
     async (sql, { payment, paid }) => {
       const [row] = await sql`insert into payments.transfers
           (kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency)
-        values ('refund', ${uuidv7()}, ${payment}, ${paid}, 'refunds', 'provider:sandbox', 1, 'EUR') returning seq`
+        values ('refund', ${uuidv7()}, ${payment}, ${paid}, 'refunds', 'provider:simulator', 1, 'EUR') returning seq`
       return `transfer ${row?.seq}`
     },
   ],

@@ -7,7 +7,7 @@ import { AmountMinor, Currency, closed, Id, Instant, lineOfText, oneOf, pageOf }
 export const PaymentMethod = Type.String({
   pattern: '^pm_[A-Za-z0-9_]{1,60}$',
   description:
-    'Token of a card at the provider. The sandbox knows pm_card_ok, pm_card_declined and pm_card_timeout.',
+    'Token of a card at the provider. The simulator knows pm_card_ok, pm_card_declined, pm_card_3ds and more: its page lists them.',
 })
 const Attempt = Type.Integer({
   minimum: 1,

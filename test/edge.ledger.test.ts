@@ -72,7 +72,7 @@ describe('an operator', () => {
           debitsMinor: 1_950,
           creditsMinor: 1_950,
           accounts: [
-            account('provider:sandbox', 'asset', 1_650, 300),
+            account('provider:simulator', 'asset', 1_650, 300),
             account('refunds', 'income', 300, 0),
             account('sales', 'income', 0, 1_650),
           ],
@@ -81,18 +81,24 @@ describe('an operator', () => {
           currency: 'JPY',
           debitsMinor: 70,
           creditsMinor: 70,
-          accounts: [account('provider:sandbox', 'asset', 70, 0), account('sales', 'income', 0, 70)],
+          accounts: [account('provider:simulator', 'asset', 70, 0), account('sales', 'income', 0, 70)],
         },
       ],
     })
   })
 
   test('reads the statement of an account, newest first, page by page', async () => {
-    const all = (await read('accounts/provider:sandbox/transfers')).body
+    const all = (await read('accounts/provider:simulator/transfers')).body
     expect(all.nextCursor).toBeNull()
     expect(all.items).toMatchObject([
-      { kind: 'refund', debit: 'refunds', credit: 'provider:sandbox', amountMinor: 300, paymentId: paid[0] },
-      { kind: 'capture', debit: 'provider:sandbox', credit: 'sales', amountMinor: 70, currency: 'JPY' },
+      {
+        kind: 'refund',
+        debit: 'refunds',
+        credit: 'provider:simulator',
+        amountMinor: 300,
+        paymentId: paid[0],
+      },
+      { kind: 'capture', debit: 'provider:simulator', credit: 'sales', amountMinor: 70, currency: 'JPY' },
       { kind: 'capture', amountMinor: 400, sourceId: paid[2] },
       { kind: 'capture', amountMinor: 250 },
       { kind: 'capture', amountMinor: 1_000 },
@@ -101,7 +107,7 @@ describe('an operator', () => {
     let cursor: unknown = null
     do {
       const query = `limit=2${cursor === null ? '' : `&cursor=${cursor}`}`
-      const { items, nextCursor } = (await read(`accounts/provider%3Asandbox/transfers?${query}`)).body
+      const { items, nextCursor } = (await read(`accounts/provider%3Asimulator/transfers?${query}`)).body
       pages.push(...(items as unknown[]))
       cursor = nextCursor
     } while (cursor !== null)
@@ -110,7 +116,7 @@ describe('an operator', () => {
     expect((await read('accounts/provider:elsewhere/transfers')).body.items).toEqual([])
   })
   test('404: of an account that is not in the chart', async () => {
-    for (const account of ['cash', 'Sales', 'sales:', 'provider:sandbox:eur'])
+    for (const account of ['cash', 'Sales', 'sales:', 'provider:simulator:eur'])
       expect((await read(`accounts/${account}/transfers`)).status).toBe(404)
   })
   test('400: a cursor that no page gave', async () => {
@@ -164,7 +170,7 @@ describe('an operator', () => {
     } while (cursor !== null)
     expect(seen.map(({ checked }) => checked)).toEqual([2_000, 2_000, 504])
     expect(seen.flatMap(({ wrong }) => wrong)).toEqual([paid[1] ?? ''])
-    expect((await ops.ledger.listTransfers('provider:sandbox', { limit: 1 })).items).toHaveLength(1)
+    expect((await ops.ledger.listTransfers('provider:simulator', { limit: 1 })).items).toHaveLength(1)
     expect((await ops.ledger.trialBalance()).currencies).toHaveLength(2)
   })
 })

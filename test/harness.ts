@@ -13,6 +13,7 @@ import { type CommandView, createWaiter, readStory, type Story } from '../queues
 import { startTrace } from '../queues/trace.ts'
 import type { ServiceModule } from '../workers/runtime/service.ts'
 import { type RunningServices, startServices } from '../workers/runtime/start.ts'
+import { simulatorEnv } from './simulator.ts'
 
 const required = (name: 'DATABASE_URL' | 'REDIS_URL'): string => {
   const value = process.env[name]
@@ -103,7 +104,14 @@ export async function testKernel({
   const redis = testRedis()
   const sql = db.sql()
   const enqueuer = createEnqueuer(redis, testLog)
-  const options = { databaseUrl: db.url, redis, env, log: testLog, enqueuer, invariantsEveryMs }
+  const options = {
+    databaseUrl: db.url,
+    redis,
+    env: { ...simulatorEnv, ...env },
+    log: testLog,
+    enqueuer,
+    invariantsEveryMs,
+  }
   const services = await startServices(modules, options)
   const accept = createAcceptor(sql)
   const waiter = createWaiter(sql)

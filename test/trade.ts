@@ -12,20 +12,22 @@ import { catalogService } from '../workers/catalog/index.ts'
 import { ordersService } from '../workers/orders/index.ts'
 import { paymentsAt } from '../workers/payments/index.ts'
 import type { Provider } from '../workers/payments/provider.ts'
+import { refundedMinor } from '../workers/payments/simulator/charge.ts'
 import { type TestKernel, testKernel } from './harness.ts'
+import { chargesOf } from './simulator.ts'
 
 export const somebody = (): Actor => ({ id: uuidv7(), scopes: [] })
 
 /** Catalog, orders and payments at work. Payments ask the provider again soon when it does not answer. */
 export const tradeKernel = ({
-  choose = sandbox => sandbox,
+  wrap = provider => provider,
   timeoutMs = 250,
 }: {
-  readonly choose?: (sandbox: Provider) => Provider
+  readonly wrap?: (provider: Provider) => Provider
   readonly timeoutMs?: number
 } = {}): Promise<TestKernel> =>
   testKernel({
-    services: [catalogService, ordersService, paymentsAt(choose)],
+    services: [catalogService, ordersService, paymentsAt(wrap)],
     env: { PAYMENT_TIMEOUT_MS: String(timeoutMs), PAYMENT_INQUIRIES_MS: `20,50,100,200${',400'.repeat(20)}` },
   })
 
@@ -40,12 +42,12 @@ export function gatedProvider() {
       gates.set(card, gate)
       return { card, open: gate.resolve }
     },
-    choose: (sandbox: Provider): Provider => ({
-      ...sandbox,
+    wrap: (provider: Provider): Provider => ({
+      ...provider,
       charge: async (request, signal) => {
         const gate = gates.get(request.paymentMethod)
         await gate?.promise
-        return sandbox.charge(gate ? { ...request, paymentMethod: 'pm_card_ok' } : request, signal)
+        return provider.charge(gate ? { ...request, paymentMethod: 'pm_card_ok' } : request, signal)
       },
     }),
   }
@@ -149,8 +151,6 @@ const tables = [
   'payments.provider_events',
   'payments.payouts',
   'payments.transfers',
-  'payments.sandbox_charges',
-  'payments.sandbox_refunds',
 ]
 /** Every row of these services, to see that nothing changed. */
 export async function dump(sql: Sql): Promise<Record<string, unknown>> {
@@ -169,19 +169,31 @@ export async function broken(sql: Sql): Promise<readonly string[]> {
   const findings = await checkInvariants(sql, { since: new Date(0), eachMs: 20_000 })
   const atRest = await sql<{ what: string }[]>`
     select 'charge of order ' || o.id as what from orders.orders o join payments.payments p on p.order_id = o.id
-    where o.charging or p.status in ('processing', 'unknown') or p.refund_pending_minor > 0
-    union all
-    select 'money of order ' || o.id from orders.orders o
-    where (case o.state when 'paid' then o.total_minor else 0 end) <>
-      coalesce((select sum(c.amount_minor) from payments.payments p
-                join payments.sandbox_charges c on c.key = 'charge:' || p.id and c.decline_code is null
-                where p.order_id = o.id), 0)
-      - coalesce((select sum(r.amount_minor) from payments.payments p
-                  join payments.sandbox_refunds r on r.charge_key = 'charge:' || p.id where p.order_id = o.id), 0)`
+    where o.charging or p.status in ('processing', 'unknown') or p.refund_pending_minor > 0`
+  const taken = await takenFor(sql)
+  const orders = await sql<{ id: string; owedMinor: number }[]>`
+    select id, case state when 'paid' then total_minor else 0 end as "owedMinor" from orders.orders`
+  const atProvider = orders
+    .filter(({ id, owedMinor }) => (taken.get(id) ?? 0) !== owedMinor)
+    .map(({ id }) => `money of order ${id}`)
   return [
     ...findings
       .filter(({ state }) => state !== 'holds')
       .map(({ name, state, broken }) => `${name} ${state}: ${broken.join(', ')}`),
     ...atRest.map(({ what }) => what),
+    ...atProvider,
   ]
+}
+
+/** What the provider holds for each order: captured, and not sent back. */
+async function takenFor(sql: Sql): Promise<ReadonlyMap<string, number>> {
+  const payments = await sql<{ id: string; orderId: string }[]>`
+    select id, order_id as "orderId" from payments.payments where provider = 'simulator'`
+  const orderOf = new Map(payments.map(({ id, orderId }) => [`charge:${id}`, orderId]))
+  const taken = new Map<string, number>()
+  for (const charge of chargesOf(payments.map(({ id }) => id))) {
+    const orderId = orderOf.get(charge.key) ?? ''
+    taken.set(orderId, (taken.get(orderId) ?? 0) + charge.capturedMinor - refundedMinor(charge))
+  }
+  return taken
 }

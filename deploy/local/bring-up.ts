@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { migrate } from '../../db/migrate.ts'
 import { SettingError } from '../../queues/settings.ts'
+import { type Simulator, startSimulator as startProvider } from '../../workers/payments/simulator/server.ts'
 import { startSimulator } from '../../workers/shipping/simulator/server.ts'
 import { startSingle } from '../single.ts'
 import type { Databases } from './development-accounts.ts'
@@ -19,6 +20,8 @@ export interface Up {
   readonly servers: Servers
   readonly mailbox: Mailbox
   readonly mailsDir: string
+  /** The payment provider. */
+  readonly provider: Simulator
   /** Names of the migrations that this start applied. */
   readonly applied: readonly string[]
   readonly databases: Databases
@@ -26,6 +29,7 @@ export interface Up {
 
 const remedy = 'set PORT to another one (PORT=0 takes a free one)'
 const mailboxPort = 1025
+const providerPort = 4100
 /** A scan of a parcel in so many milliseconds, until it is delivered. */
 const parcelStepMs = 5_000
 
@@ -61,6 +65,14 @@ export async function bringUp(
     stepMs: parcelStepMs,
   })
   closers.push(carrier.stop)
+  const provider = startProvider({
+    port: await preferPort(providerPort),
+    file: join(dir, 'payment-provider.sqlite'),
+    webhookUrl: `http://localhost:${chosen}/v1/webhooks/payments/simulator`,
+    webhookSecret: process.env.SIMULATOR_WEBHOOK_SECRET || 'development-only',
+    webhooks: 'news',
+  })
+  closers.push(provider.stop)
   const env = Object.freeze({
     CARRIERS: 'manual,simulator',
     MEDIA_DIR: join(dir, 'media'),
@@ -69,6 +81,7 @@ export async function bringUp(
     ...servers.env,
     SMTP_URL: mailbox.url,
     CARRIER_SIMULATOR_URL: carrier.url,
+    SIMULATOR_URL: provider.url,
     PORT: String(chosen),
   })
   const log = pino({ level: logLevel, base: null }, pino.destination({ dest: 2, sync: true }))
@@ -82,6 +95,7 @@ export async function bringUp(
     servers,
     mailbox,
     mailsDir,
+    provider,
     applied,
     databases: { databaseUrl: DATABASE_URL, redis, env, log },
   }

@@ -49,7 +49,7 @@ export function conversionText(run: ConversionRun, paint: Paint): string {
 }
 
 /** Where to go next. */
-export function welcomeText({ url, mailbox, mailsDir }: Up, paint: Paint): string {
+export function welcomeText({ url, mailbox, mailsDir, provider }: Up, paint: Paint): string {
   const logins = Object.values(developmentAccounts).map(({ email, password, roles }) => [
     roles.join(', '),
     `${email}  ${password}`,
@@ -63,6 +63,7 @@ export function welcomeText({ url, mailbox, mailsDir }: Up, paint: Paint): strin
       ['problems', `${url}/problems`],
       ['products', sampleProducts.map(({ sku }) => sku).join(', ')],
       ['mails', `${shortPath(mailsDir)}, by ${mailbox.url}`],
+      ['payments', `${provider.url}, a simulator: its cards and how to make it fail`],
       ...logins,
       ['memory', `${megabytes} MB`],
     ]),

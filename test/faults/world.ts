@@ -13,6 +13,7 @@ import { startTrace } from '../../queues/trace.ts'
 import type { ServiceModule } from '../../workers/runtime/service.ts'
 import { startServices } from '../../workers/runtime/start.ts'
 import { testLog } from '../harness.ts'
+import { simulatorEnv } from '../simulator.ts'
 import { type Child, startChild } from './children.ts'
 import type { Behaviour } from './faulty.ts'
 
@@ -127,7 +128,7 @@ export async function openWorld({ databaseUrl, redisUrl }: Servers): Promise<Wor
       const services = await startServices(modules, {
         databaseUrl: through.databaseUrl ?? url,
         redis: there,
-        env,
+        env: { ...simulatorEnv, ...env },
         log: testLog,
         enqueuer: own,
       })

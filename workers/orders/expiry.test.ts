@@ -20,7 +20,7 @@ let kernel: TestKernel
 const provider = gatedProvider()
 
 beforeAll(async () => {
-  kernel = await tradeKernel({ choose: provider.choose, timeoutMs: 10_000 })
+  kernel = await tradeKernel({ wrap: provider.wrap, timeoutMs: 10_000 })
 })
 afterAll(() => kernel.stop())
 

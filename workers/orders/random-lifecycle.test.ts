@@ -31,7 +31,7 @@ afterEach(() => kernel.stop())
 for (const seed of seeds) {
   test(`whatever customers, merchants and the provider do at the same time, no invariant is broken (seed ${seed})`, async () => {
     const scripted = scriptedProvider()
-    kernel = await tradeKernel({ choose: () => scripted.provider })
+    kernel = await tradeKernel({ wrap: () => scripted.provider })
     const { sql } = kernel
     const chance = randomFrom(seed)
     const fault = randomFrom(seed + 1)

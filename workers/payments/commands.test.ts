@@ -4,12 +4,14 @@ import type { Sql } from '../../db/client.ts'
 import type { Outcome } from '../../queues/outcome.ts'
 import { charge, type refund } from '../../queues/payments.ts'
 import type { TestKernel } from '../../test/harness.ts'
+import { chargesOf, simulator as running } from '../../test/simulator.ts'
 import { carryOut, dump, jobOf, outputOf, tradeKernel } from '../../test/trade.ts'
 import { createAsk } from '../runtime/ask.ts'
 import { handlers } from './commands.ts'
 import type { Provider } from './provider.ts'
+import { createSimulator } from './providers/simulator.ts'
 import { remotesOf } from './remote.ts'
-import { createSandbox } from './sandbox.ts'
+import { refundedMinor } from './simulator/charge.ts'
 import { createOpenPayment } from './store.ts'
 
 let kernel: TestKernel
@@ -21,8 +23,8 @@ beforeAll(async () => {
 afterAll(() => kernel.stop())
 
 /** The service's handlers at a provider that misbehaves as the test says, asked again at once. */
-const at = (misbehave: (sandbox: Provider) => Partial<Provider> = () => ({}), inquiriesMs = [1, 1, 1]) => {
-  const sandbox = createSandbox(sql)
+const at = (misbehave: (simulator: Provider) => Partial<Provider> = () => ({}), inquiriesMs = [1, 1, 1]) => {
+  const simulator = createSimulator({ url: running.url, webhookSecret: '' })
   return handlers({
     sql,
     inquiriesMs,
@@ -33,8 +35,8 @@ const at = (misbehave: (sandbox: Provider) => Partial<Provider> = () => ({}), in
     enqueue: () => {},
     ...remotesOf([
       {
-        provider: { ...sandbox, ...misbehave(sandbox) },
-        ask: createAsk({ name: 'payments.sandbox', timeoutMs: 10_000 }),
+        provider: { ...simulator, ...misbehave(simulator) },
+        ask: createAsk({ name: 'payments.simulator', timeoutMs: 10_000 }),
       },
     ]),
   })
@@ -58,11 +60,15 @@ const statusOf = async (orderId: string) => {
 }
 /** What the provider has taken for an order, and in how many charges. */
 const takenFor = async (orderId: string) => {
-  const [row] = await sql`
-    select count(*) as charges, coalesce(sum(c.amount_minor), 0)::bigint as taken
-    from payments.payments p join payments.sandbox_charges c on c.key = 'charge:' || p.id
-    where p.order_id = ${orderId} and c.decline_code is null`
-  return { ...row }
+  const charges = (await chargesFor(orderId)).filter(({ capturedMinor }) => capturedMinor > 0)
+  return {
+    charges: charges.length,
+    taken: charges.reduce((sum, { capturedMinor }) => sum + capturedMinor, 0),
+  }
+}
+const chargesFor = async (orderId: string) => {
+  const payments = await sql<{ id: string }[]>`select id from payments.payments where order_id = ${orderId}`
+  return chargesOf(payments.map(({ id }) => id))
 }
 const chargeOnce = async (service: ReturnType<typeof at>, job = jobOf<typeof charge>(order())) =>
   carryOut(sql, await service['payments.charge'](job))
@@ -103,10 +109,8 @@ describe('payments.charge', () => {
     const { input, result, attempts } = await charged('pm_card_timeout')
     expect(result).toMatchObject({ status: 'captured' })
     expect([attempts[0]?.outcome, attempts.at(-1)?.outcome]).toEqual(['waiting', 'succeeded'])
-    const [row] =
-      await sql`select sum(calls)::int as calls, count(*) as charges from payments.sandbox_charges c
-      join payments.payments p on c.key = 'charge:' || p.id where p.order_id = ${input.orderId}`
-    expect({ ...row }).toEqual({ calls: 1, charges: 1 })
+    const charges = await chargesFor(input.orderId)
+    expect(charges.map(({ calls }) => calls)).toEqual([1])
   })
 
   test('unknown is what it says while the provider is silent, and never declined', async () => {
@@ -136,7 +140,7 @@ describe('payments.charge', () => {
       ...job.input,
       id: job.id,
       capture: 'automatic',
-      provider: 'sandbox',
+      provider: 'simulator',
       storeId: null,
       split: null,
       createdAt: job.now,
@@ -190,12 +194,11 @@ describe('payments.refund', () => {
   const refundOf = (paymentId: string, amountMinor: number) =>
     jobOf<typeof refund>({ paymentId, requestId: uuidv7(), amountMinor, reason: 'a test' })
   const amountsOf = async (paymentId: string) => {
-    const [row] = await sql`
-      select captured_minor as captured, refund_pending_minor as pending, refunded_minor as refunded,
-        (select coalesce(sum(amount_minor), 0)::bigint from payments.sandbox_refunds
-         where charge_key = 'charge:' || ${paymentId}) as "sentBack"
+    const [row] = await sql<{ captured: number; pending: number; refunded: number }[]>`
+      select captured_minor as captured, refund_pending_minor as pending, refunded_minor as refunded
       from payments.payments where id = ${paymentId}`
-    return { ...row }
+    const sentBack = chargesOf([paymentId]).reduce((sum, each) => sum + refundedMinor(each), 0)
+    return { ...row, sentBack }
   }
 
   test('part after part goes back, and each is told with the sum so far', async () => {
@@ -239,9 +242,9 @@ describe('payments.refund', () => {
   test('no answer: it is looked up by its key, and the money goes back once', async () => {
     const paymentId = await captured()
     const job = refundOf(paymentId, 1_000)
-    const losesTheAnswer = at(sandbox => ({
+    const losesTheAnswer = at(simulator => ({
       refund: async (request, signal) => {
-        await sandbox.refund(request, signal)
+        await simulator.refund(request, signal)
         return reset()
       },
     }))
@@ -311,20 +314,5 @@ describe('twice is once', () => {
     const input = { paymentId, requestId: uuidv7(), amountMinor: 500, reason: 'a test' }
     const job = jobOf<typeof refund>(input)
     await same(() => refundOnce(at(), job))
-  })
-})
-
-describe('the sandbox', () => {
-  test('answers a key that was used on other terms as a provider does: with a refusal', async () => {
-    const sandbox = createSandbox(sql)
-    const { signal } = new AbortController()
-    const key = uuidv7()
-    const money = { amountMinor: 5, currency: 'EUR' }
-    const request = { key, ...money, paymentMethod: 'pm_card_ok', capture: 'automatic' } as const
-    expect(await sandbox.charge(request, signal)).toEqual({ kind: 'captured', reference: key })
-    expect(await sandbox.charge(request, signal)).toEqual({ kind: 'captured', reference: key })
-    await expect(sandbox.charge({ ...request, amountMinor: 6 }, signal)).rejects.toThrow('another charge')
-    const refund = { key: uuidv7(), charge: { key, reference: null }, ...money, amountMinor: 6 }
-    await expect(sandbox.refund(refund, signal)).rejects.toThrow('cannot be refunded')
   })
 })

@@ -37,7 +37,7 @@ export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
       ...job.input,
       id: job.id,
       capture: job.input.capture ?? 'automatic',
-      provider: deps.chosen.provider.name,
+      provider: deps.chosenFor(job.input.currency).provider.name,
       storeId: job.input.storeId ?? null,
       split: job.input.split ?? null,
       createdAt: job.now,
@@ -134,6 +134,8 @@ function refuseOtherTerms(payment: store.ChargeRow, { input }: Job<Charge>): voi
   throw new Error(`charge ${input.attempt} of order ${input.orderId} was asked for on other terms`)
 }
 
+const notTaken = { kind: 'declined', reference: null, declineCode: 'currency_not_taken' } as const
+
 async function askForCharge(
   payment: store.ChargeRow,
   signal: AbortSignal,
@@ -143,6 +145,7 @@ async function askForCharge(
   const key = chargeKeyOf(id)
   if (amountMinor === 0) return { kind: 'answer', answer: { answer: { kind: 'captured', reference: key } } }
   const remote = remoteOf(payment.provider)
+  if (!remote.provider.takes(currency)) return { kind: 'answer', answer: { answer: notTaken } }
   const call = (callSignal: AbortSignal) =>
     remote.provider.charge({ key, amountMinor, currency, paymentMethod, capture }, callSignal)
   return callOnce(remote, payment, { isNew, isEnd: () => true, call }, signal)

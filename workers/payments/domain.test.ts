@@ -69,8 +69,8 @@ test('an account that is not in the chart is a bug', () => {
 })
 
 const postings = {
-  capture: { debit: 'provider:sandbox', credit: 'sales' },
-  refund: { debit: 'refunds', credit: 'provider:sandbox' },
+  capture: { debit: 'provider:simulator', credit: 'sales' },
+  refund: { debit: 'refunds', credit: 'provider:simulator' },
 }
 
 /** The sums of the accounts that these transfers move. */

@@ -4,28 +4,26 @@ import { defineService } from '../runtime/service.ts'
 import { handlers } from './commands.ts'
 import { readPaymentSettings } from './config.ts'
 import type { Provider } from './provider.ts'
+import { openDesks } from './providers/choice.ts'
 import { remotesOf } from './remote.ts'
 import { routes } from './routes.ts'
-import { createSandbox } from './sandbox.ts'
 import { createOpenPayment } from './store.ts'
 import { createTakeEvent } from './webhooks.ts'
 
-/** Payments at the provider that `choose` gives. */
-export const paymentsAt = (choose: (sandbox: Provider) => Provider) =>
+/** Payments at the providers of the settings, with what `wrap` puts between. */
+export const paymentsAt = (wrap: (provider: Provider) => Provider) =>
   defineService(payments, ({ sql, env, ask, newId, now, enqueue }) => {
     const { timeoutMs, ...waits } = readPaymentSettings(env)
-    const provider = choose(createSandbox(sql))
-    const chosen = { provider, ask: ask({ name: `payments.${provider.name}`, timeoutMs }) }
+    const desks = openDesks({ env, timeoutMs, ask, wrap })
+    const providerNamed = (name: string) =>
+      desks.find(({ provider }) => provider.name === name)?.provider ?? null
     const openPayment = createOpenPayment(sql)
     return {
-      handlers: handlers({ sql, openPayment, newId, enqueue, ...waits, ...remotesOf([chosen]) }),
-      routes: routes(
-        sql,
-        createTakeEvent({ sql, newId, now, enqueue }, name => (name === provider.name ? provider : null)),
-      ),
+      handlers: handlers({ sql, openPayment, newId, enqueue, ...waits, ...remotesOf(desks) }),
+      routes: routes(sql, createTakeEvent({ sql, newId, now, enqueue }, providerNamed)),
     }
   })
 
-export const paymentsService = paymentsAt(sandbox => sandbox)
+export const paymentsService = paymentsAt(provider => provider)
 
 if (import.meta.main) await runService(paymentsService)

@@ -23,14 +23,14 @@ const post = (
     kind = 'capture',
     amountMinor = 5,
     sourceId = uuidv7(),
-    debit = 'provider:sandbox',
+    debit = 'provider:simulator',
     credit = 'sales',
   } = {},
 ) => at`
   insert into payments.transfers (kind, source_id, payment_id, order_id, debit, credit, amount_minor, currency)
   values (${kind}, ${sourceId}, ${sourceId}, ${uuidv7()}, ${debit}, ${credit}, ${amountMinor}, 'EUR')`
 const refund = (at: Sql | Tx, amountMinor: number) =>
-  post(at, { kind: 'refund', amountMinor, debit: 'refunds', credit: 'provider:sandbox' })
+  post(at, { kind: 'refund', amountMinor, debit: 'refunds', credit: 'provider:simulator' })
 
 /** What is read, and what it must be: both in one snapshot. */
 const compare = () =>

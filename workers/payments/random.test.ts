@@ -3,10 +3,12 @@ import { v7 as uuidv7 } from 'uuid'
 import { charge, refund, rollUpLedger } from '../../queues/payments.ts'
 import { type TestKernel, testKernel } from '../../test/harness.ts'
 import { randomFrom } from '../../test/random.ts'
+import { chargesOf } from '../../test/simulator.ts'
 import { broken } from '../../test/trade.ts'
 import { paymentsService } from './index.ts'
 import { readBalances, reconcile } from './ledger.ts'
 import { trialBalanceOf } from './posting.ts'
+import { totalsOf } from './simulator/ledger.ts'
 
 const seed = 4_711
 const cards = ['pm_card_ok', 'pm_card_ok', 'pm_card_ok', 'pm_card_declined', 'pm_card_timeout']
@@ -62,7 +64,7 @@ test(`whatever is captured, declined and refunded, the books agree with the prov
   expectZeroSum(trial)
   const held = trial.currencies.map(({ currency, accounts }) => ({
     currency,
-    minor: accounts.find(({ account }) => account === 'provider:sandbox')?.balanceMinor,
+    minor: accounts.find(({ account }) => account === 'provider:simulator')?.balanceMinor,
   }))
   expect(held).toEqual(await heldByProvider(kernel))
   expect(held).toHaveLength(currencies.length)
@@ -75,10 +77,14 @@ function expectZeroSum({ currencies }: ReturnType<typeof trialBalanceOf>): void 
   }
 }
 
-/** What the sandbox itself remembers to have taken and not sent back. */
-const heldByProvider = async ({ sql }: TestKernel) => [
-  ...(await sql<{ currency: string; minor: number }[]>`
-    select c.currency, sum(c.amount_minor - coalesce((
-      select sum(r.amount_minor) from payments.sandbox_refunds r where r.charge_key = c.key), 0))::bigint as minor
-    from payments.sandbox_charges c where c.decline_code is null group by c.currency order by c.currency`),
-]
+/** What the simulator itself has taken and not sent back. */
+async function heldByProvider({ sql }: TestKernel) {
+  const payments = await sql<{ id: string }[]>`select id from payments.payments`
+  const { currencies } = totalsOf(chargesOf(payments.map(({ id }) => id)))
+  return Object.entries(currencies)
+    .map(([currency, { capturedMinor, refundedMinor }]) => ({
+      currency,
+      minor: capturedMinor - refundedMinor,
+    }))
+    .toSorted((one, other) => one.currency.localeCompare(other.currency))
+}

@@ -3,26 +3,21 @@ import type { Command } from '../../queues/command.ts'
 import type { Enqueued } from '../../queues/journal.ts'
 import { record } from '../../queues/journal.ts'
 import { type Effects, type Job, later } from '../../queues/outcome.ts'
-import type { Ask, Reply } from '../runtime/ask.ts'
+import type { Reply } from '../runtime/ask.ts'
 import { inquiryDelayMs, isUnresolved, voidKeyOf } from './domain.ts'
-import { type ChargeView, type Provider, ProviderRefusal } from './provider.ts'
+import { type ChargeView, ProviderRefusal } from './provider.ts'
+import { type Desk, type Desks, deskFor } from './providers/choice.ts'
 import { chargeRefOf, type PaymentRow, readState } from './state.ts'
 import type { OpenPayment } from './store.ts'
 import { applyView, type Given } from './view.ts'
 
-/** A provider, and the way to call it. */
-export interface Remote {
-  readonly provider: Provider
-  readonly ask: Ask
-}
-
 export interface PaymentDeps {
   readonly sql: Sql
   readonly openPayment: OpenPayment
-  /** Where new payments go. */
-  readonly chosen: Remote
+  /** Where a new payment in this currency goes. */
+  readonly chosenFor: (currency: string) => Desk
   /** The provider that a payment was made at; throws if it is not configured any more. */
-  readonly remoteOf: (provider: string) => Remote
+  readonly remoteOf: (provider: string) => Desk
   /** Waits before a provider that did not answer is asked again. */
   readonly inquiriesMs: readonly number[]
   /** How long a buyer may take to confirm a charge at the bank. */
@@ -33,11 +28,11 @@ export interface PaymentDeps {
   readonly enqueue: (commands: readonly Enqueued[]) => void
 }
 
-/** The first is where new payments go; every payment stays where it was made. */
-export function remotesOf(remotes: readonly [Remote, ...Remote[]]): Pick<PaymentDeps, 'chosen' | 'remoteOf'> {
+/** The first is preferred for new payments; every payment stays where it was made. */
+export function remotesOf(remotes: Desks): Pick<PaymentDeps, 'chosenFor' | 'remoteOf'> {
   const byName = new Map(remotes.map(remote => [remote.provider.name, remote]))
   return {
-    chosen: remotes[0],
+    chosenFor: currency => deskFor(remotes, currency),
     remoteOf: name => {
       const remote = byName.get(name)
       if (!remote) throw new Error(`there are payments at provider ${name}, which is not configured`)
@@ -60,7 +55,7 @@ export type Found<Answer> = { readonly answer: Answer } | { readonly view: Charg
  * looked up, too, for something else may have come between. `isEnd`: with this view the call would be in vain.
  */
 export function callOnce<Answer>(
-  { provider, ask }: Remote,
+  { provider, ask }: Desk,
   payment: Pick<PaymentRow, 'id' | 'reference'>,
   {
     isNew,

@@ -1,3 +1,5 @@
+import { refundedMinor } from '../../../workers/payments/simulator/charge.ts'
+import { chargesOf } from '../../simulator.ts'
 import { broken } from '../../trade.ts'
 import type { Stage } from './stage.ts'
 
@@ -30,19 +32,25 @@ export async function endingOf(stage: Stage): Promise<Ending> {
   const { orderId, shop, customer, complaints } = stage
   const { sql } = shop.world
   const { state, paymentStatus } = await customer.orders.get(orderId)
-  const [row] = await sql<Omit<Ending, 'state' | 'paymentStatus' | 'mails' | 'inDoubt' | 'broken'>[]>`
+  const [row] = await sql<(Pick<Ending, 'pieces' | 'deadLetters'> & { payments: readonly string[] })[]>`
     select
       (select string_agg(distinct r.state, ',') from catalog.reservations r where r.order_id = ${orderId}) as pieces,
-      (select coalesce(sum(c.amount_minor), 0)::int8 from payments.payments p
-        join payments.sandbox_charges c on c.key = 'charge:' || p.id
-        where p.order_id = ${orderId} and c.decline_code is null) as "takenMinor",
-      (select coalesce(sum(r.amount_minor), 0)::int8 from payments.payments p
-        join payments.sandbox_refunds r on r.charge_key = 'charge:' || p.id
-        where p.order_id = ${orderId}) as "backMinor",
+      array(select p.id::text from payments.payments p where p.order_id = ${orderId}) as payments,
       (select coalesce(array_agg(d.type || ': ' || (d.error ->> 'message')), '{}')
         from journal.dead_letters d) as "deadLetters"`
   if (!row) throw new Error('nothing was selected')
-  return { ...row, state, paymentStatus, ...(await mailsOf(stage)), broken: await broken(sql), complaints }
+  const { payments, ...rest } = row
+  const charges = chargesOf(payments)
+  return {
+    ...rest,
+    state,
+    paymentStatus,
+    takenMinor: charges.reduce((sum, { capturedMinor }) => sum + capturedMinor, 0),
+    backMinor: charges.reduce((sum, charge) => sum + refundedMinor(charge), 0),
+    ...(await mailsOf(stage)),
+    broken: await broken(sql),
+    complaints,
+  }
 }
 
 /** Those that arrived, by what they are about. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { createAsk } from '../../runtime/ask.ts'
 import type { Provider } from '../provider.ts'
-import { createDesks, type Desk, openDesks } from './choice.ts'
+import { type Desk, type Desks, deskFor, openDesks } from './choice.ts'
 import { readProviderSettings } from './settings.ts'
 import { createSimulator } from './simulator.ts'
 
@@ -57,8 +57,8 @@ describe('a new payment', () => {
     desk('second'),
     desk('third'),
   ]
-  const desks = createDesks([first, second, third])
-  const chosen = (currency = 'EUR') => desks.forCharge(currency)?.provider.name
+  const desks: Desks = [first, second, third]
+  const chosen = (currency = 'EUR') => deskFor(desks, currency).provider.name
 
   test('goes to the preferred one that takes its currency and does not rest', async () => {
     expect([chosen(), chosen('KWD')]).toEqual(['first', 'second'])
@@ -69,12 +69,9 @@ describe('a new payment', () => {
     await fail(third)
     expect([chosen(), chosen('KWD')]).toEqual(['first', 'second']) // all rest: the preferred one takes it later
   })
-  test('goes nowhere if nobody takes its currency', () => {
-    expect(createDesks([desk('only', () => false)]).forCharge('EUR')).toBeNull()
-  })
-  test('is found at its provider by name, whatever is preferred', () => {
-    expect(desks.named('third')).toBe(third)
-    expect(desks.named('gone')).toBeNull()
+  test('goes to the preferred one, to be declined there, if nobody takes its currency', () => {
+    const nobody: Desks = [desk('one', () => false), desk('other', () => false)]
+    expect(deskFor(nobody, 'EUR').provider.name).toBe('one')
   })
   test('each provider has a breaker of its own, under its own name', () => {
     const names: string[] = []
@@ -87,7 +84,7 @@ describe('a new payment', () => {
       },
     })
     expect(names).toEqual(['payments.stripe', 'payments.simulator'])
-    expect(opened.forCharge('EUR')?.provider.name).toBe('stripe')
-    expect(opened.forCharge('KWD')?.provider.name).toBe('simulator')
+    expect(deskFor(opened, 'EUR').provider.name).toBe('stripe')
+    expect(deskFor(opened, 'KWD').provider.name).toBe('simulator')
   })
 })

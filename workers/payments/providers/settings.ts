@@ -37,7 +37,7 @@ const Settings = Type.Object({
 
 export interface ProviderSettings {
   /** Which providers there are, the preferred one first. */
-  readonly names: readonly ProviderName[]
+  readonly names: readonly [ProviderName, ...ProviderName[]]
   readonly simulator: SimulatorSettings
   readonly stripe: StripeSettings
 }
@@ -48,7 +48,7 @@ export function readProviderSettings(env: Env): ProviderSettings {
   const inProduction = settings.NODE_ENV === 'production'
   if (inProduction && settings.PAYMENT_PROVIDERS === '')
     throw new SettingError('setting PAYMENT_PROVIDERS: must be set in production, such as to stripe')
-  const chosen = (settings.PAYMENT_PROVIDERS || 'simulator').split(',') as ProviderName[]
+  const chosen = (settings.PAYMENT_PROVIDERS || 'simulator').split(',') as [ProviderName, ...ProviderName[]]
   if (new Set(chosen).size < chosen.length)
     throw new SettingError('setting PAYMENT_PROVIDERS: names a provider twice')
   if (chosen.includes('stripe'))

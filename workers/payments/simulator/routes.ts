@@ -14,13 +14,15 @@ export interface RouteDeps {
   readonly webhooks: Webhooks
   /** Resolves when everything so far is kept. */
   readonly written: () => Promise<void>
+  /** Carries out what the caller will hear of by its answer. */
+  readonly heard: <T>(act: () => T) => T
   readonly slowMs: number
 }
 
 type Asked<Path extends string = string> = Bun.BunRequest<Path>
 
 /** What the simulator answers: the operations of a provider, then its controls. */
-export function routes({ book, mischief, webhooks, written, slowMs }: RouteDeps) {
+export function routes({ book, mischief, webhooks, written, heard, slowMs }: RouteDeps) {
   /** Takes effect, is kept, then answered; unless it is to go wrong. */
   async function operate(
     operation: Operation,
@@ -28,12 +30,12 @@ export function routes({ book, mischief, webhooks, written, slowMs }: RouteDeps)
     act: () => Answer,
     own: Ordered<Mishap> | null = null,
   ): Promise<Response> {
+    const mishap = own ?? mischief.nextCall(operation)
     const carryOut = async () => {
-      const answer = act()
+      const answer = mishap ? act() : heard(act)
       await written()
       return answer
     }
-    const mishap = own ?? mischief.nextCall(operation)
     return mishap ? misbehaving(mishap, carryOut, request.signal) : Response.json(await carryOut())
   }
   const control = async (answer: Answer | object): Promise<Response> => {

@@ -23,6 +23,10 @@ const Settings = Type.Object({
     default: simulatorDefaults.webhookSecret,
     description: 'signs its webhooks',
   }),
+  SIMULATOR_WEBHOOKS: Type.Union([Type.Literal('all'), Type.Literal('news')], {
+    default: simulatorDefaults.webhooks,
+    description: 'all events, or `news` only: what nobody heard of as the answer to a request',
+  }),
   SIMULATOR_AUTHORIZATION_MS: ms(
     2_000_000_000,
     simulatorDefaults.authorizationMs,
@@ -66,6 +70,7 @@ function readSimulatorOptions(env: Env) {
     publicUrl: settings.SIMULATOR_PUBLIC_URL || null,
     webhookUrl: settings.SIMULATOR_WEBHOOK_URL || null,
     webhookSecret: settings.SIMULATOR_WEBHOOK_SECRET,
+    webhooks: settings.SIMULATOR_WEBHOOKS,
     authorizationMs: settings.SIMULATOR_AUTHORIZATION_MS,
     laterMs: settings.SIMULATOR_LATER_MS,
     slowMs: settings.SIMULATOR_SLOW_MS,

@@ -16,6 +16,8 @@ export interface SimulatorOptions {
   /** Where events are sent; null: nowhere. */
   readonly webhookUrl: string | null
   readonly webhookSecret: string
+  /** `news`: only what was not the answer to a request, or whose answer did not arrive. */
+  readonly webhooks: 'all' | 'news'
   /** How long money stays set aside. */
   readonly authorizationMs: number
   /** How long "a while later" is. */
@@ -31,6 +33,7 @@ export const simulatorDefaults: SimulatorOptions = {
   file: null,
   webhookUrl: null,
   webhookSecret: 'development-only',
+  webhooks: 'all',
   authorizationMs: 7 * 86_400_000,
   laterMs: 2_000,
   slowMs: 3_000,
@@ -40,6 +43,8 @@ export interface Simulator {
   readonly url: string
   /** Everything that it knows, for whoever runs it in the same process. */
   readonly charges: () => Iterable<Charge>
+  /** Does not keep the process alive by itself. */
+  readonly unref: () => void
   readonly stop: () => Promise<void>
 }
 
@@ -57,6 +62,15 @@ export function startSimulator(given: Partial<SimulatorOptions> = {}): Simulator
     settled: memory.forgetEvent,
   })
   let url = ''
+  let isHeard = false
+  const heard = <T>(act: () => T): T => {
+    isHeard = options.webhooks === 'news'
+    try {
+      return act()
+    } finally {
+      isHeard = false
+    }
+  }
   const book = createBook({
     newId,
     nowMs: Date.now,
@@ -65,7 +79,7 @@ export function startSimulator(given: Partial<SimulatorOptions> = {}): Simulator
     challengeUrl: reference => `${publicUrl ?? url}/challenges/${reference}`,
     changed: memory.keepCharge,
     tell: (kind, { key, reference }) => {
-      if (webhookUrl === null) return
+      if (webhookUrl === null || isHeard) return
       const event = { id: `evt_${newId()}`, kind, chargeKey: key, reference, at: new Date().toISOString() }
       memory.keepEvent(event)
       webhooks.tell(event)
@@ -78,13 +92,14 @@ export function startSimulator(given: Partial<SimulatorOptions> = {}): Simulator
     port,
     hostname: host,
     idleTimeout: 0,
-    routes: routes({ book, mischief, webhooks, written: memory.written, slowMs }),
+    routes: routes({ book, mischief, webhooks, written: memory.written, heard, slowMs }),
     fetch: () => Response.json({ code: 'not_found' }, { status: 404 }),
   })
   url = server.url.origin
   return {
     url,
     charges: book.all,
+    unref: () => server.unref(),
     stop: async () => {
       book.close()
       webhooks.close()

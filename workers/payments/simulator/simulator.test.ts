@@ -164,6 +164,21 @@ describe('webhooks', () => {
     })
     expect(new Set(got.map(each => new TextDecoder().decode(each.raw))).size).toBe(1)
   })
+  test('news: what came as an answer is not told again, unless the answer was lost', async () => {
+    const { url, got, arrived } = shop()
+    const simulator = start({ webhookUrl: url, webhooks: 'news' })
+    const at = client(simulator)
+    await at.charge(charge('answered'), signal)
+    await at.charge(charge('lost', 'pm_card_cut'), signal).catch(() => {})
+    const asked = await at.charge(charge('challenged', 'pm_card_3ds'), signal)
+    await fetch(`${simulator.url}/challenges/${asked.reference}`, {
+      method: 'POST',
+      body: new URLSearchParams({ answer: 'approve' }),
+    })
+    await arrived(2)
+    await Bun.sleep(50)
+    expect(got.map(({ key }) => key).sort()).toEqual(['challenged', 'lost'])
+  })
   const order = async (how: string, times: number, delayMs = 1) => {
     const { url, got, arrived } = shop()
     const simulator = start({ webhookUrl: url })
