@@ -202,6 +202,12 @@ const damage: Record<string, Damage | Damage[]> = {
         select id, 'Tea', ${storeId} from catalog.products where sku = ${sku}`
       return `SKU ${sku}`
     },
+    async (sql, { sku }) => {
+      const variant = await addVariant(sql, sku)
+      await sql`insert into catalog.product_categories (product_id, category)
+        select id, 'Tea' from catalog.products where sku = ${variant}`
+      return `SKU ${variant}`
+    },
   ],
   variants: [
     async (sql, { sku }) => {
