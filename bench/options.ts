@@ -17,7 +17,8 @@ export const help = `Usage: bun run bench [jobs] [accept] [reservations] [orders
   jobs          jobs with one INSERT: through the kernel, and through bare BullMQ
   accept        requests accepted over HTTP: Hono alone, with JWT, with queue.add, and the real edge
   reservations  pieces reserved in the catalog, one hot SKU and 1,000, beside single statements
-  orders        orders placed to paid over HTTP, at 1, 16 and 64 customers, everything in one process
+  orders        orders placed to paid over HTTP, at 1, 16 and 64 customers, everything in one process but the
+                payment provider
   memory        memory of each process, and how soon it is ready
 
 Without a name: all of them, in about 8 minutes. Brings its own Postgres and Redis (fsync on, appendonly yes) in a
