@@ -172,7 +172,7 @@ export async function broken(sql: Sql): Promise<readonly string[]> {
     where o.charging or p.status in ('processing', 'unknown') or p.refund_pending_minor > 0`
   const taken = await takenFor(sql)
   const orders = await sql<{ id: string; owedMinor: number }[]>`
-    select id, case state when 'paid' then total_minor else 0 end as "owedMinor" from orders.orders`
+    select id, case when state in ('paid', 'fulfilling', 'completed') then total_minor else 0 end as "owedMinor" from orders.orders`
   const atProvider = orders
     .filter(({ id, owedMinor }) => (taken.get(id) ?? 0) !== owedMinor)
     .map(({ id }) => `money of order ${id}`)

@@ -6,25 +6,37 @@ import type { Role } from '../../../queues/access.ts'
 import { readConfig } from '../../../workers/accounts/config.ts'
 import { loadSigningKey } from '../../../workers/accounts/signing-key.ts'
 import { signAccessToken } from '../../../workers/accounts/tokens.ts'
+import { type Simulator, startSimulator } from '../../../workers/shipping/simulator/server.ts'
 import { type Child, keepAlive, startChild } from '../children.ts'
 import { type PrivateServers, startPrivateServers } from '../servers.ts'
 import { openTaps, type Taps } from '../steps.ts'
 import { openWorld, type World } from '../world.ts'
 
-/** Where shops are opened: servers that may be hurt, and a mailbox that may not. */
+/** Where shops are opened: servers that may be hurt, a mailbox and a carrier that may not. */
 export interface Premises {
   readonly servers: PrivateServers
   readonly mailbox: Mailbox
+  readonly carrier: Simulator
+  /** Has this happen to a parcel, and tells nobody. */
+  readonly moveParcel: (trackingNumber: string, code: string) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 export async function openPremises(): Promise<Premises> {
   const [servers, mailbox] = await Promise.all([startPrivateServers(), startMailbox({ port: 0 })])
+  const carrier = startSimulator({ port: 0, secret: 'development-only' })
   return {
     servers,
     mailbox,
+    carrier,
+    moveParcel: async (trackingNumber, code) => {
+      await fetch(`${carrier.url}/control/parcels/${trackingNumber}`, {
+        method: 'POST',
+        body: JSON.stringify({ events: [{ code }], webhooks: 'none' }),
+      })
+    },
     close: async () => {
-      await Promise.all([servers.stop(), mailbox.stop()])
+      await Promise.all([servers.stop(), mailbox.stop(), carrier.stop()])
     },
   }
 }
@@ -41,7 +53,7 @@ export interface Shop {
 }
 
 export async function openShop(premises: Premises): Promise<Shop> {
-  const { servers, mailbox } = premises
+  const { servers, mailbox, carrier } = premises
   const world = await openWorld({ databaseUrl: servers.postgres.url, redisUrl: servers.redis.url })
   const taps = await openTaps(world)
   const port = await freePort()
@@ -55,6 +67,8 @@ export async function openShop(premises: Premises): Promise<Shop> {
       QUEUE_PREFIX: world.redis.prefix,
       SMTP_URL: mailbox.url,
       PORT: String(port),
+      CARRIERS: 'manual,simulator',
+      CARRIER_SIMULATOR_URL: carrier.url,
       ...promptInquiries,
     })
     return child
@@ -78,8 +92,9 @@ export async function openShop(premises: Premises): Promise<Shop> {
   }
 }
 
-/** A provider that does not answer is asked again soon. */
+/** A provider or carrier that does not answer is asked again soon. */
 const promptInquiries = {
+  CARRIER_INQUIRIES_MS: `100,200,500${',1000'.repeat(40)}`,
   PAYMENT_TIMEOUT_MS: '300',
   PAYMENT_INQUIRIES_MS: `100,200,500${',1000'.repeat(40)}`,
 }
