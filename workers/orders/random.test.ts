@@ -2,10 +2,11 @@ import { afterEach, expect, test } from 'bun:test'
 import type { Actor } from '../../queues/access.ts'
 import { setPrice } from '../../queues/catalog.ts'
 import type { OutputOf } from '../../queues/command.ts'
+import { createDiscount } from '../../queues/discounts.ts'
 import { cancel, expireOverdue, pay, place, quote } from '../../queues/orders.ts'
 import type { TestKernel } from '../../test/harness.ts'
 import { randomFrom } from '../../test/random.ts'
-import { addProduct, broken, buy, somebody, tradeKernel } from '../../test/trade.ts'
+import { addProduct, broken, somebody, tradeKernel } from '../../test/trade.ts'
 
 const seeds = [20_251, 77]
 const cards = ['pm_card_ok', 'pm_card_ok', 'pm_card_declined', 'pm_card_timeout']
@@ -28,16 +29,20 @@ for (const seed of seeds) {
         quantity: 1 + Math.floor(chance() * 3),
       }))
 
+    await kernel.run(createDiscount, { code: 'FEW', ratePpm: 123_456, usesMax: 9 })
+    const wish = () => (chance() < 0.3 ? { discountCode: 'FEW' } : {})
+
     const operations: readonly (() => Promise<unknown>)[] = [
       async () => {
         const actor = somebody()
-        const { id, state } = await buy(kernel, basket(), { actor, card: pick(cards) })
+        const input = { lines: basket(), paymentMethod: pick(cards), ...wish() }
+        const { id, state } = await kernel.run(place, input, { actor })
         if (state === 'succeeded') known.push({ id, actor })
       },
       async () => {
         const actor = somebody()
-        const { result } = await kernel.run(quote, { lines: basket() }, { actor })
-        quotes.push({ token: (result as OutputOf<typeof quote>).token, actor })
+        const { state, result } = await kernel.run(quote, { lines: basket(), ...wish() }, { actor })
+        if (state === 'succeeded') quotes.push({ token: (result as OutputOf<typeof quote>).token, actor })
       },
       async () => {
         const from = pick(quotes)
@@ -84,6 +89,8 @@ for (const seed of seeds) {
     expect(await quotesBroken(kernel)).toEqual([])
     const [placed] = await kernel.sql`select count(order_id) as n from orders.quotes`
     expect(placed?.n).toBeGreaterThan(0)
+    const [few] = await kernel.sql`select count(*) as n from orders.discount_uses`
+    expect(few?.n).toBeGreaterThan(0)
     const states = await kernel.sql<{ state: string }[]>`select distinct state from orders.orders order by 1`
     expect(states.map(row => row.state)).toEqual(expect.arrayContaining(['cancelled', 'paid']))
   })
@@ -103,9 +110,10 @@ const quotesBroken = async ({ sql }: TestKernel) => [
       or exists (
         select from (select * from orders.lines where order_id = o.id) line
         full join (select * from orders.quote_lines where quote_id = q.id) promised using (sku)
-        where (line.title, line.quantity, line.unit_price_minor, line.total_minor)
-          is distinct from (promised.title, promised.quantity, promised.unit_price_minor, promised.total_minor))
+        where (line.title, line.quantity, line.unit_price_minor, line.total_minor, line.discount_minor)
+          is distinct from (promised.title, promised.quantity, promised.unit_price_minor, promised.total_minor,
+            promised.discount_minor))
     union all
     select 'total of quote ' || q.id from orders.quotes q
-    where q.total_minor <> (select sum(total_minor) from orders.quote_lines l where l.quote_id = q.id)`),
+    where q.total_minor <> (select sum(total_minor - discount_minor) from orders.quote_lines l where l.quote_id = q.id)`),
 ]
