@@ -1,4 +1,5 @@
 import { CircuitState, circuitBreaker, handleWhen, TimeoutStrategy, timeout } from 'cockatiel'
+import { toFailure } from '../../queues/failure.ts'
 import { CallWindow } from './call-window.ts'
 
 /** The remote side says that the request itself is wrong: a bug of ours, which no repeat can mend. */
@@ -115,7 +116,7 @@ export function createRemote(
     onChange(view())
   })
   breaker.onFailure(({ handled, reason }) => {
-    if (handled && 'error' in reason) lastFailure = { reason: messageOf(reason.error), at: new Date(nowMs()) }
+    if (handled && 'error' in reason) lastFailure = { reason: reasonOf(reason.error), at: new Date(nowMs()) }
   })
 
   const ask: Ask = async (call, signal) => {
@@ -172,3 +173,9 @@ const isFailure = (error: unknown, state: CircuitState): boolean =>
   !(error instanceof RemoteRefusal) && (!(error instanceof Interrupted) || state === CircuitState.HalfOpen)
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** For operators, as text that Postgres can keep; what was not sent says beside why. */
+const reasonOf = (error: unknown): string =>
+  error instanceof NotSent && error.cause !== undefined
+    ? `${toFailure(error).message}: ${toFailure(error.cause).message}`
+    : toFailure(error).message

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { Sql } from '../../db/client.ts'
 import { type TestDatabase, testDatabase, testLog } from '../../test/harness.ts'
+import { NotSent } from './ask.ts'
 import { createRemotes } from './remotes.ts'
 import { startReporting } from './report.ts'
 
@@ -85,6 +86,21 @@ test('twice is once: an order that was carried out is not carried out again', as
   it.remote.close()
   it.remotes.obey([{ id: 1_000_000, breaker: 'payments.simulator', action: 'open', because: null }])
   expect(it.remote.view().state).toBe('closed')
+  await it.stop()
+})
+
+test('a process is seen whatever a remote side says', async () => {
+  const it = startProcess('host-8')
+  await sees('host-8', 'closed')
+  const fails = async () => {
+    throw new NotSent('not sent', { cause: new Error(`\0\ud800${'x'.repeat(100_000)}`) })
+  }
+  for (let n = 0; n < 3; n++) await it.remote.ask(fails, open())
+  await sees('host-8', 'open')
+  const [row] = await owner<{ reason: string }[]>`
+    select breakers -> 0 -> 'lastFailure' ->> 'reason' as reason from ops.processes where name = 'host-8'`
+  expect(row?.reason).toMatch(/^not sent: .x+$/u)
+  expect(row?.reason.length).toBeLessThan(5_000)
   await it.stop()
 })
 
