@@ -20,10 +20,7 @@ export const deadCommands = (tx: Tx, since: Date): Promise<readonly Stuck[]> => 
   select 'dead_command' as kind, d.command_id as cause, o.id as "orderId", o.payment_id as "paymentId",
     jsonb_build_object('command', d.type, 'because', d.because, 'diedAt', d.died_at) as detail
   from journal.dead_since(${since}) d
-  cross join lateral (
-    select o.id, o.payment_id from orders.orders o
-    where o.id in (d.order_id::uuid, d.root_order_id::uuid, d.root_id) or o.payment_id = d.payment_id::uuid limit 1
-  ) o
+  cross join lateral (select o.id, o.payment_id from orders.orders o where o.id = any(d.may_be) limit 1) o
   where not exists (select from orders.cases c where c.kind = 'dead_command' and c.cause = d.command_id)
   limit ${stuckMax}`
 
