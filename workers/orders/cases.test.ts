@@ -38,9 +38,11 @@ describe('orders.find-stuck', () => {
   test('opens a case for each dead command of an order, however it belongs to it, once', async () => {
     const money = await desk.paid()
     const { orderId, paymentId } = money
+    await desk.owner`insert into journal.commands (id, type, input, correlation_id, traceparent, due_at, settled_at, state)
+      values (${paymentId}, 'payments.charge', ${desk.owner.json({ orderId })}, ${uuidv7()}, '', now(), now(), 'succeeded')`
     const found = [
-      await dead('payments.charge', { orderId }, uuidv7()),
-      await dead('payments.refund', { paymentId }, uuidv7()),
+      await dead('payments.charge', { orderId, paymentId: 'none' }, uuidv7()),
+      await dead('payments.refund', { orderId: 'none', paymentId }, uuidv7()),
       await dead('notifications.mail-order-paid', {}, orderId),
     ]
     const none = await dead('media.convert', {}, uuidv7())
