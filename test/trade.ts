@@ -172,7 +172,9 @@ export async function broken(sql: Sql): Promise<readonly string[]> {
     where o.charging or p.status in ('processing', 'unknown') or p.refund_pending_minor > 0`
   const taken = await takenFor(sql)
   const orders = await sql<{ id: string; owedMinor: number }[]>`
-    select id, case when state in ('paid', 'fulfilling', 'completed') then total_minor else 0 end as "owedMinor" from orders.orders`
+    select id, case when state not in ('paid', 'fulfilling', 'completed') then 0
+                    when capture = 'manual' then captured_minor else total_minor end as "owedMinor"
+    from orders.orders`
   const atProvider = orders
     .filter(({ id, owedMinor }) => (taken.get(id) ?? 0) !== owedMinor)
     .map(({ id }) => `money of order ${id}`)
