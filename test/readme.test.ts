@@ -86,9 +86,17 @@ test('docs/operating names every setting, and no other', () => {
       ([, names = '']) => [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name),
     ),
   )
-  const configs = ['edge', 'workers/runtime', 'workers/accounts', 'workers/media', 'workers/notifications']
+  const configs = [
+    'edge',
+    'workers/runtime',
+    'workers/accounts',
+    'workers/media',
+    'workers/notifications',
+    'workers/orders',
+  ]
+  const payments = ['', '/providers', '/simulator'].map(room => `workers/payments${room}`)
   const read = new Set(
-    [...configs, 'workers/payments', 'workers/shipping'].flatMap(folder =>
+    [...configs, ...payments, 'workers/shipping'].flatMap(folder =>
       [...readFileSync(join(root, folder, 'config.ts'), 'utf8').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(
         ([, name]) => name,
       ),

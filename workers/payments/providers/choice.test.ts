@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { createAsk } from '../../runtime/ask.ts'
 import type { Provider } from '../provider.ts'
 import { type Desk, type Desks, deskFor, openDesks } from './choice.ts'
-import { readProviderSettings } from './settings.ts'
+import { readProviderSettings } from './config.ts'
 import { createSimulator } from './simulator.ts'
 
 const stripe = {

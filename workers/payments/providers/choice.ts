@@ -1,7 +1,7 @@
 import type { Env } from '../../../queues/settings.ts'
 import type { AskOptions, RestingAsk } from '../../runtime/ask.ts'
 import type { Provider } from '../provider.ts'
-import { type ProviderName, type ProviderSettings, readProviderSettings } from './settings.ts'
+import { type ProviderName, type ProviderSettings, readProviderSettings } from './config.ts'
 import { createSimulator } from './simulator.ts'
 import { createStripe } from './stripe.ts'
 

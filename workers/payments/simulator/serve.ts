@@ -1,48 +1,7 @@
 // A payment provider to develop and test against: `bun workers/payments/simulator/serve.ts --help` tells.
-import { Type } from '@sinclair/typebox'
-import { type Env, readSettings } from '../../../queues/settings.ts'
 import { cards } from './cards.ts'
-import { simulatorDefaults, startSimulator } from './server.ts'
-
-const text = (description: string) => Type.String({ default: '', description })
-const ms = (most: number, standard: number, description: string) =>
-  Type.Integer({ minimum: 1, maximum: most, default: standard, description })
-
-const Settings = Type.Object({
-  PORT: Type.Integer({
-    minimum: 0,
-    maximum: 65_535,
-    default: 4100,
-    description: 'port to listen on; 0 takes a free one',
-  }),
-  HOST: Type.String({ default: '127.0.0.1', description: 'address to listen on' }),
-  SIMULATOR_FILE: text('SQLite file that it remembers in; without, it forgets everything when it ends'),
-  SIMULATOR_PUBLIC_URL: text('where buyers reach its pages; where it listens, if not set'),
-  SIMULATOR_WEBHOOK_URL: text('where its webhooks go; without, it sends none'),
-  SIMULATOR_WEBHOOK_SECRET: Type.String({
-    default: simulatorDefaults.webhookSecret,
-    description: 'signs its webhooks',
-  }),
-  SIMULATOR_WEBHOOKS: Type.Union([Type.Literal('all'), Type.Literal('news')], {
-    default: simulatorDefaults.webhooks,
-    description: 'all events, or `news` only: what nobody heard of as the answer to a request',
-  }),
-  SIMULATOR_AUTHORIZATION_MS: ms(
-    2_000_000_000,
-    simulatorDefaults.authorizationMs,
-    'how long money stays set aside, in milliseconds',
-  ),
-  SIMULATOR_LATER_MS: ms(
-    86_400_000,
-    simulatorDefaults.laterMs,
-    'how much later is what happens by itself, in milliseconds',
-  ),
-  SIMULATOR_SLOW_MS: ms(
-    600_000,
-    simulatorDefaults.slowMs,
-    'how late it answers when it is slow, in milliseconds',
-  ),
-})
+import { readSimulatorOptions, SimulatorSettings } from './config.ts'
+import { startSimulator } from './server.ts'
 
 if (process.argv.includes('--help') || process.argv.includes('-h')) {
   console.log(helpText())
@@ -61,24 +20,8 @@ try {
   process.exit(1)
 }
 
-function readSimulatorOptions(env: Env) {
-  const settings = readSettings(Settings, env)
-  return {
-    port: settings.PORT,
-    host: settings.HOST,
-    file: settings.SIMULATOR_FILE || null,
-    publicUrl: settings.SIMULATOR_PUBLIC_URL || null,
-    webhookUrl: settings.SIMULATOR_WEBHOOK_URL || null,
-    webhookSecret: settings.SIMULATOR_WEBHOOK_SECRET,
-    webhooks: settings.SIMULATOR_WEBHOOKS,
-    authorizationMs: settings.SIMULATOR_AUTHORIZATION_MS,
-    laterMs: settings.SIMULATOR_LATER_MS,
-    slowMs: settings.SIMULATOR_SLOW_MS,
-  }
-}
-
 function helpText(): string {
-  const settings = Object.entries(Settings.properties).map(
+  const settings = Object.entries(SimulatorSettings.properties).map(
     ([name, { description, default: standard }]) =>
       [name, `${description}${standard === '' ? '' : ` (${standard})`}`] as const,
   )
