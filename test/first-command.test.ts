@@ -27,7 +27,7 @@ test('docs/learning/first-command.md works as it is written', async () => {
     code: 0,
     output: '',
   })
-  const tests = await run(['test', 'workers/catalog/rename.test.ts'])
+  const tests = await run(['test', 'workers/catalog/describe.test.ts'])
   expect(tests.output).toContain(' 2 pass\n 0 fail')
 })
 
