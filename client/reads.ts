@@ -5,16 +5,10 @@ import type { Case, CasePage, OrderSaga } from '../queues/cases.ts'
 import type { PricePage, Product, ProductFilter, ProductPage } from '../queues/catalog.ts'
 import type { Discount, DiscountPage } from '../queues/discounts.ts'
 import type { TicketPage, TicketState } from '../queues/kitchen.ts'
+import type { Reconciliation, StoreStatement, TransferPage, TrialBalance } from '../queues/ledger.ts'
 import type { Conversion, Upload } from '../queues/media.ts'
 import type { Order, OrderPage, Quote } from '../queues/orders.ts'
-import type {
-  Payment,
-  PaymentPage,
-  Reconciliation,
-  StoreStatement,
-  TransferPage,
-  TrialBalance,
-} from '../queues/payments.ts'
+import type { Payment, PaymentPage } from '../queues/payments.ts'
 import type { TableRates } from '../queues/rates.ts'
 import type { Shipment, ShipmentList } from '../queues/shipments.ts'
 import type { Store, StoreFilter, StorePage } from '../queues/stores.ts'

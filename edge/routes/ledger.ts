@@ -7,7 +7,7 @@ import {
   TransferNumber,
   TransferPage,
   TrialBalance,
-} from '../../queues/payments.ts'
+} from '../../queues/ledger.ts'
 import { Currency, closed, Id } from '../../queues/schemas.ts'
 import type { PaymentsRoutes } from '../../workers/payments/routes.ts'
 import type { Mount } from '../operation.ts'

@@ -1,5 +1,5 @@
+import type { Transfer } from '../../queues/ledger.ts'
 import type { Tx } from '../../queues/outcome.ts'
-import type { Transfer } from '../../queues/payments.ts'
 import {
   capturePostings,
   lossPostings,

@@ -1,6 +1,6 @@
 import type { Sql } from '../../db/client.ts'
+import type { Reconciliation, Transfer } from '../../queues/ledger.ts'
 import type { Tx } from '../../queues/outcome.ts'
-import type { Reconciliation, Transfer } from '../../queues/payments.ts'
 import type { AccountSums } from './posting.ts'
 
 /**

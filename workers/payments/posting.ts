@@ -1,5 +1,6 @@
+import { chart, type Transfer, type TrialBalance } from '../../queues/ledger.ts'
 import { allocate } from '../../queues/money.ts'
-import { chart, type Split, type Transfer, type TrialBalance } from '../../queues/payments.ts'
+import type { Split } from '../../queues/payments.ts'
 
 /** A payment that says nothing else is all of it sales. */
 export const splitOf = (split: Split | null, amountMinor: number): Split =>

@@ -3,14 +3,13 @@ import { Elysia } from 'elysia'
 import type { Sql } from '../../db/client.ts'
 import {
   Account,
-  Payment,
-  PaymentPage,
   Reconciliation,
   StoreStatement,
   TransferNumber,
   TransferPage,
   TrialBalance,
-} from '../../queues/payments.ts'
+} from '../../queues/ledger.ts'
+import { Payment, PaymentPage } from '../../queues/payments.ts'
 import { Currency, closed, Id } from '../../queues/schemas.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'

@@ -1,6 +1,6 @@
 import type { Sql } from '../../db/client.ts'
+import type { StoreStatement } from '../../queues/ledger.ts'
 import type { Tx } from '../../queues/outcome.ts'
-import type { StoreStatement } from '../../queues/payments.ts'
 
 type Line = 'taken' | 'refunded' | 'disputed' | 'commission' | 'paid_out'
 
