@@ -140,3 +140,25 @@ test('what the worker interrupts and what is refused are no failures of the remo
   }
   expect(remote.view()).toMatchObject({ state: 'closed', failures: 0, lastFailure: null })
 })
+
+test('it rests from the failures on until it may be tried again, and while an operator isolates it', async () => {
+  let now = 1_000_000
+  const options = { name: 'test.remote', timeoutMs: 1_000, failuresInARow: 2 }
+  const { ask, isolate, close } = createRemote(options, { nowMs: () => now, onChange: () => {} })
+  const fail = () => ask(() => Promise.reject(new Error('500')), open())
+  await fail()
+  expect(ask.isResting()).toBe(false)
+  await fail()
+  expect(ask.isResting()).toBe(true)
+  now += 4_999
+  expect(ask.isResting()).toBe(true)
+  now += 1
+  expect(ask.isResting()).toBe(false)
+  close()
+  expect(ask.isResting()).toBe(false)
+  isolate('by hand')
+  now += 60_000
+  expect(ask.isResting()).toBe(true)
+  close()
+  expect(ask.isResting()).toBe(false)
+})
