@@ -1,7 +1,10 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Sql } from '../../db/client.ts'
+import type { InputOf } from '../../queues/command.ts'
 import type { Address } from '../../queues/fulfilment.ts'
+import type { createShipment } from '../../queues/shipments.ts'
 import { type TestKernel, testKernel } from '../../test/harness.ts'
+import { carryOut, jobOf } from '../../test/trade.ts'
 import { createAsk } from '../runtime/ask.ts'
 import type { ServiceModule } from '../runtime/service.ts'
 import type { Carrier } from './carrier.ts'
@@ -101,4 +104,28 @@ export async function dumpShipping(sql: Sql): Promise<unknown> {
   return await Promise.all(
     tables.map(({ name }) => sql`select to_jsonb(t)::text as row from ${sql(name)} t order by 1`),
   )
+}
+
+/** A shipment as orders ask for it. */
+export const wanted = (postalCode = '10115', carrier = 'simulator'): InputOf<typeof createShipment> => ({
+  shipmentId: uuidv7(),
+  orderId: uuidv7(),
+  storeId: uuidv7(),
+  customerId: uuidv7(),
+  lines: [{ sku: 'TEA', quantity: 2 }],
+  destination: address({ postalCode }),
+  rate: { rateId: uuidv7(), carrier, service: 'Economy' },
+})
+
+export async function shipmentRow(sql: Sql, id: string): Promise<Record<string, unknown>> {
+  const [row] = await sql`select * from shipping.shipments where id = ${id}`
+  return { ...row }
+}
+
+/** A parcel with its label, at this carrier. */
+export async function labelledAt({ sql, at }: ShippingWorld, carrier = 'simulator') {
+  const input = wanted('10115', carrier)
+  await carryOut(sql, await at()['shipping.create-shipment'](jobOf<typeof createShipment>(input)))
+  const { tracking_number: trackingNumber } = await shipmentRow(sql, input.shipmentId)
+  return { ...input, trackingNumber: String(trackingNumber) }
 }
