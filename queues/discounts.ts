@@ -80,6 +80,7 @@ export const createDiscount = command('orders.create-discount', {
   ),
   output: Type.Object({ discountId: Id, code: DiscountCode }, closed),
   refusals: {
+    store_not_found: { status: 404, title: 'There is no such store.' },
     code_taken: { status: 409, title: 'There is or was a discount with this code.' },
     currency_missing: {
       status: 422,

@@ -2,7 +2,7 @@ import type { orders } from '../../queues/orders.ts'
 import type { Handlers } from '../../queues/outcome.ts'
 import { done, rejected } from '../../queues/outcome.ts'
 import { newDiscount } from './discount.ts'
-import { endDiscount, insertDiscount } from './discounts.ts'
+import { endDiscount, hasStore, insertDiscount } from './discounts.ts'
 
 export const discountHandlers: Pick<
   Handlers<typeof orders>,
@@ -12,6 +12,8 @@ export const discountHandlers: Pick<
     const discount = newDiscount(job.input, job.acceptedAt)
     if ('kind' in discount) return discount
     return async tx => {
+      if (discount.storeId !== null && !(await hasStore(tx, discount.storeId)))
+        return rejected('store_not_found')
       const isThere = await insertDiscount(tx, { ...discount, id: job.id, createdAt: job.now })
       return isThere ? done({ discountId: job.id, code: discount.code }) : rejected('code_taken')
     }

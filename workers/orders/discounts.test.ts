@@ -4,6 +4,7 @@ import type { Actor } from '../../queues/access.ts'
 import type { InputOf } from '../../queues/command.ts'
 import { createDiscount, type Discount, endDiscount } from '../../queues/discounts.ts'
 import { cancel, expireOverdue, place, quote } from '../../queues/orders.ts'
+import { createStore } from '../../queues/stores.ts'
 import type { TestKernel } from '../../test/harness.ts'
 import { addProduct, broken, carryOut, dump, jobOf, somebody, tradeKernel } from '../../test/trade.ts'
 import { handlers } from './commands.ts'
@@ -111,6 +112,10 @@ describe('orders.create-discount', () => {
     await kernel.run(endDiscount, { code: taken })
     expect(await refusal(() => asked({ code: taken, ratePpm: 1 }))).toEqual(code('code_taken'))
   })
+  test('is refused for a store that is not there', async () => {
+    const refused = await refusal(() => asked({ ratePpm: 1, storeId: uuidv7() }))
+    expect(refused).toEqual(code('store_not_found'))
+  })
   test('is refused for amounts without a currency, and for an end before the start', async () => {
     const missing = await refusal(() => asked({ amountMinor: 1, minGoodsMinor: 5 }))
     const detail = { fields: ['amountMinor', 'minGoodsMinor'] }
@@ -143,7 +148,9 @@ describe('an order with a code is refused, and nothing is kept', () => {
   })
   test('discount_not_applicable: too early, too late, another store or currency, too little', async () => {
     const { sku } = await addProduct(kernel, { priceMinor: 350 })
-    const storeId = uuidv7()
+    const address = { line1: 'Torstraße 1', city: 'Berlin', postalCode: '10119', country: 'DE' }
+    const other = { kind: 'shop', name: 'Another', address, timeZone: 'UTC' } as const
+    const { id: storeId } = await kernel.run(createStore, other)
     const early = { startsAt: '2999-01-01T00:00:00.000Z' }
     const late = { startsAt: '2026-01-01T00:00:00Z', endsAt: '2026-02-01T00:00:00.000Z' }
     for (const [given, detail] of [

@@ -18,6 +18,11 @@ export async function insertDiscount(
   return known.count > 0
 }
 
+export async function hasStore(tx: Tx, storeId: string): Promise<boolean> {
+  const [row] = await tx<{ isThere: boolean }[]>`select catalog.has_store(${storeId}) as "isThere"`
+  return row?.isThere === true
+}
+
 /** When it ended, at the latest `at`; null if there is no such code. */
 export async function endDiscount(tx: Tx, code: string, at: Date): Promise<Date | null> {
   const [row] = await tx<{ endsAt: Date }[]>`
