@@ -1,6 +1,6 @@
 import type { SentRequest } from '../../client/story-text.ts'
 import type { StoryBody } from '../../edge/command-view.ts'
-import type { Order } from '../../queues/orders.ts'
+import type { Order } from '../../queues/order-views.ts'
 import type { Mail, Mailbox } from './mailbox.ts'
 import { nullIfNotThere, type Session, settledStory } from './session.ts'
 

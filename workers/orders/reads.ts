@@ -1,7 +1,7 @@
 import type { Sql } from '../../db/client.ts'
 import type { OrderSaga } from '../../queues/cases.ts'
 import type { Discount } from '../../queues/discounts.ts'
-import type { Order, OrderSummary, Quote } from '../../queues/orders.ts'
+import type { Order, OrderSummary, Quote } from '../../queues/order-views.ts'
 import { listCases } from './cases.ts'
 import { linesJson, sumColumns } from './columns.ts'
 import { progressOf, type SagaOrder } from './saga.ts'
