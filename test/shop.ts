@@ -6,6 +6,7 @@ import type { Sql } from '../db/client.ts'
 import { developmentAccounts, ensureDevelopmentAccounts } from '../deploy/local/development-accounts.ts'
 import { type Mailbox, startMailbox } from '../deploy/local/mailbox.ts'
 import { startSingle } from '../deploy/single.ts'
+import type { Env } from '../queues/settings.ts'
 import { testDatabase, testLog, testRedis } from './harness.ts'
 
 /** Edge and all services in this process, on a port of their own, with a real mail server beside them. */
@@ -30,7 +31,7 @@ export interface SignedIn {
   readonly email: string
 }
 
-export async function openShop(): Promise<Shop> {
+export async function openShop({ env: given = {} }: { readonly env?: Env } = {}): Promise<Shop> {
   const dir = mkdtempSync(join(tmpdir(), 'waybill-shop-'))
   const database = await testDatabase()
   const redis = testRedis()
@@ -44,6 +45,7 @@ export async function openShop(): Promise<Shop> {
     MEDIA_DIR: join(dir, 'media'),
     PORT: '0',
     GRACE_MS: '1000',
+    ...given,
   })
   const single = await startSingle({ env, log: testLog })
   const url = `http://127.0.0.1:${single.port}`
