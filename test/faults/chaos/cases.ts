@@ -1,5 +1,6 @@
 import { randomFrom } from '../../random.ts'
 import { aroundEach, isPoll, type Moment, nameOf } from '../steps.ts'
+import type { Step } from '../tap.ts'
 import type { Shop } from './shop.ts'
 import { openStage } from './stage.ts'
 import type { Story } from './story.ts'
@@ -63,7 +64,7 @@ export async function casesOf(story: Story, shop: Shop): Promise<readonly Case[]
  */
 async function momentsOf(story: Story, shop: Shop): Promise<readonly Moment[]> {
   await rehearse(story, shop)
-  let steps = shop.taps.record()
+  let steps: readonly Step[] = []
   const onCurtain = () => {
     steps = shop.taps.record()
   }
@@ -74,7 +75,7 @@ async function momentsOf(story: Story, shop: Shop): Promise<readonly Moment[]> {
 }
 
 async function rehearse(story: Story, shop: Shop, onCurtain = () => {}): Promise<void> {
-  const stage = await openStage(shop, { chance: randomFrom(1), onCurtain })
+  const stage = await openStage(shop, { store: story.store, chance: randomFrom(1), onCurtain })
   await story.play(stage)
   await stage.quiet()
 }

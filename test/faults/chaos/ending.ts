@@ -1,19 +1,24 @@
-import { refundedMinor } from '../../../workers/payments/simulator/charge.ts'
-import { chargesOf } from '../../simulator.ts'
-import { broken } from '../../trade.ts'
+import { checkInvariants } from '../../../db/invariants.ts'
+import { booksOf } from './books.ts'
 import type { Stage } from './stage.ts'
 
 /** How a story may end, as a person would see it. */
 export interface Right {
   readonly state: string
   readonly paymentStatus: string
-  /** Where its pieces are: `held`, `committed` or `released`. */
+  /** Where its pieces are: `held`, `committed`, `fulfilled` or `released`. */
   readonly pieces: string
+  /** How many others can buy now. */
+  readonly sellable: number
   /** What the provider has taken, and given back, by its own books, minor units. */
   readonly takenMinor: number
   readonly backMinor: number
   /** What the customer was told, each once. */
   readonly mails: readonly string[]
+  /** The states of its parcels and tickets. */
+  readonly shipments: readonly string[]
+  /** Labels that the carrier has sold. */
+  readonly labels: number
 }
 
 /** What an order has left behind. */
@@ -29,28 +34,34 @@ export interface Ending extends Right {
 export type Verdict = 'right' | 'lost' | 'doubled' | 'broken'
 
 export async function endingOf(stage: Stage): Promise<Ending> {
-  const { orderId, shop, customer, complaints } = stage
+  const { orderId, sku, shop, customer, complaints } = stage
   const { sql } = shop.world
-  const { state, paymentStatus } = await customer.orders.get(orderId)
-  const [row] = await sql<(Pick<Ending, 'pieces' | 'deadLetters'> & { payments: readonly string[] })[]>`
-    select
+  const { state, paymentStatus, shipments } = await customer.orders.get(orderId)
+  const [row] = await sql<Pick<Ending, 'pieces' | 'sellable' | 'deadLetters'>[]>`
+    select (select on_hand - reserved from catalog.stock where sku = ${sku}) as sellable,
       (select string_agg(distinct r.state, ',') from catalog.reservations r where r.order_id = ${orderId}) as pieces,
-      array(select p.id::text from payments.payments p where p.order_id = ${orderId}) as payments,
       (select coalesce(array_agg(d.type || ': ' || (d.error ->> 'message')), '{}')
         from journal.dead_letters d) as "deadLetters"`
   if (!row) throw new Error('nothing was selected')
-  const { payments, ...rest } = row
-  const charges = chargesOf(payments)
+  const { disagreements, ...money } = await booksOf(stage)
   return {
-    ...rest,
+    ...row,
+    ...money,
     state,
     paymentStatus,
-    takenMinor: charges.reduce((sum, { capturedMinor }) => sum + capturedMinor, 0),
-    backMinor: charges.reduce((sum, charge) => sum + refundedMinor(charge), 0),
     ...(await mailsOf(stage)),
-    broken: await broken(sql),
+    shipments: shipments.map(each => each.state),
+    labels: (await stage.labelsSold()) - stage.labelsBefore,
+    broken: [...(await brokenInvariants(stage)), ...disagreements],
     complaints,
   }
+}
+
+async function brokenInvariants({ shop }: Stage): Promise<readonly string[]> {
+  const findings = await checkInvariants(shop.world.sql, { since: new Date(0), eachMs: 20_000 })
+  return findings
+    .filter(({ state }) => state !== 'holds')
+    .map(({ name, state, broken }) => `${name} ${state}: ${broken.join(', ')}`)
 }
 
 /** Those that arrived, by what they are about. */
@@ -75,16 +86,21 @@ export function judge(ending: Ending, rights: readonly Right[]): Verdict {
   return rights.some(right => isRight(ending, right)) ? 'right' : 'lost'
 }
 
-const isMoreThan = ({ takenMinor, backMinor, mails }: Ending, right: Right): boolean =>
+const isMoreThan = ({ takenMinor, backMinor, mails, shipments, labels }: Ending, right: Right): boolean =>
   takenMinor > right.takenMinor ||
   backMinor > right.backMinor ||
+  shipments.length > right.shipments.length ||
+  labels > right.labels ||
   mails.some((mail, at) => mails.indexOf(mail) !== at)
 
 const isRight = (ending: Ending, right: Right): boolean =>
   ending.state === right.state &&
   ending.paymentStatus === right.paymentStatus &&
   ending.pieces === right.pieces &&
+  ending.sellable === right.sellable &&
   ending.takenMinor === right.takenMinor &&
   ending.backMinor === right.backMinor &&
+  ending.shipments.join() === right.shipments.join() &&
+  ending.labels === right.labels &&
   ending.mails.every(mail => right.mails.includes(mail)) &&
   right.mails.every(mail => ending.mails.includes(mail) || ending.inDoubt.includes(mail))

@@ -38,8 +38,7 @@ export async function play(each: Case, shop: Shop, seed: number, struck: () => v
     return { ...each, struck: isStruck, verdict, ending, because, ms: Date.now() - startedAt }
   }
   try {
-    arm()
-    const stage = await openStage(shop, { chance, onCurtain: arm })
+    const stage = await openStage(shop, { store: story.store, chance, onCurtain: arm })
     await story.play(stage)
     await stage.quiet()
     const ending = await endingOf(stage)

@@ -6,37 +6,29 @@ import type { Role } from '../../../queues/access.ts'
 import { readConfig } from '../../../workers/accounts/config.ts'
 import { loadSigningKey } from '../../../workers/accounts/signing-key.ts'
 import { signAccessToken } from '../../../workers/accounts/tokens.ts'
-import { type Simulator, startSimulator } from '../../../workers/shipping/simulator/server.ts'
+import {
+  type Simulator as Carrier,
+  startSimulator as startCarrier,
+} from '../../../workers/shipping/simulator/server.ts'
 import { type Child, keepAlive, startChild } from '../children.ts'
 import { type PrivateServers, startPrivateServers } from '../servers.ts'
 import { openTaps, type Taps } from '../steps.ts'
 import { openWorld, type World } from '../world.ts'
 
-/** Where shops are opened: servers that may be hurt, a mailbox and a carrier that may not. */
+/** Where shops are opened: servers that may be hurt, and a mailbox that may not. */
 export interface Premises {
   readonly servers: PrivateServers
   readonly mailbox: Mailbox
-  readonly carrier: Simulator
-  /** Has this happen to a parcel, and tells nobody. */
-  readonly moveParcel: (trackingNumber: string, code: string) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 export async function openPremises(): Promise<Premises> {
   const [servers, mailbox] = await Promise.all([startPrivateServers(), startMailbox({ port: 0 })])
-  const carrier = startSimulator({ port: 0, secret: 'development-only' })
   return {
     servers,
     mailbox,
-    carrier,
-    moveParcel: async (trackingNumber, code) => {
-      await fetch(`${carrier.url}/control/parcels/${trackingNumber}`, {
-        method: 'POST',
-        body: JSON.stringify({ events: [{ code }], webhooks: 'none' }),
-      })
-    },
     close: async () => {
-      await Promise.all([servers.stop(), mailbox.stop(), carrier.stop()])
+      await Promise.all([servers.stop(), mailbox.stop()])
     },
   }
 }
@@ -46,6 +38,8 @@ export interface Shop {
   readonly premises: Premises
   readonly world: World
   readonly taps: Taps
+  /** A carrier of its own, which loses what it tells while the shop is dead. */
+  readonly carrier: Carrier
   readonly kill: () => void
   /** A client that asks again, with the same key, for as long as it takes. */
   readonly clientOf: (person: { readonly id: string; readonly role: Role }) => Promise<Client>
@@ -53,10 +47,18 @@ export interface Shop {
 }
 
 export async function openShop(premises: Premises): Promise<Shop> {
-  const { servers, mailbox, carrier } = premises
+  const { servers, mailbox } = premises
   const world = await openWorld({ databaseUrl: servers.postgres.url, redisUrl: servers.redis.url })
   const taps = await openTaps(world)
   const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const carrier = startCarrier({
+    port: 0,
+    secret: carrierSecret,
+    webhookUrl: `${url}/v1/webhooks/shipping/simulator`,
+    slowMs: 600,
+    silentMs: 2_000,
+  })
   const { secret, issuer, audience } = readConfig({})
   const key = await loadSigningKey(world.sql, secret, new Date())
   let child: Child | undefined
@@ -69,6 +71,7 @@ export async function openShop(premises: Premises): Promise<Shop> {
       PORT: String(port),
       CARRIERS: 'manual,simulator',
       CARRIER_SIMULATOR_URL: carrier.url,
+      CARRIER_SIMULATOR_SECRET: carrierSecret,
       ...promptInquiries,
     })
     return child
@@ -77,26 +80,30 @@ export async function openShop(premises: Premises): Promise<Shop> {
     premises,
     world,
     taps,
+    carrier,
     kill: () => child?.kill('SIGKILL'),
     clientOf: ({ id, role }) => {
       const identity = { accountId: id, roles: [role] }
-      return patientClient(`http://127.0.0.1:${port}`, () =>
+      return patientClient(url, () =>
         signAccessToken(identity, key, { issuer, audience, jti: uuidv7(), now: new Date() }),
       )
     },
     close: async () => {
       await supervisor.stop()
       taps.close()
-      await world.close()
+      await Promise.all([world.close(), carrier.stop()])
     },
   }
 }
 
-/** A provider or carrier that does not answer is asked again soon. */
+const carrierSecret = 'a secret of chaos'
+const inquiriesMs = `100,200,500${',1000'.repeat(40)}`
+/** Who does not answer is asked again soon. */
 const promptInquiries = {
-  CARRIER_INQUIRIES_MS: `100,200,500${',1000'.repeat(40)}`,
   PAYMENT_TIMEOUT_MS: '300',
-  PAYMENT_INQUIRIES_MS: `100,200,500${',1000'.repeat(40)}`,
+  PAYMENT_INQUIRIES_MS: inquiriesMs,
+  CARRIER_TIMEOUT_MS: '300',
+  CARRIER_INQUIRIES_MS: inquiriesMs,
 }
 
 const patientClient = async (baseUrl: string, sign: () => Promise<string>): Promise<Client> =>

@@ -24,9 +24,12 @@ export interface Stage {
   readonly merchant: Client
   /** The order that it is about, once it is placed. */
   readonly orderId: string
+  /** Labels that the carrier of the shop had sold before. */
+  readonly labelsBefore: number
+  readonly labelsSold: () => Promise<number>
   /** What was found strange while it was played. */
   readonly complaints: string[]
-  /** From here on faults strike; from the beginning, unless a story says it later. */
+  /** From here on faults strike. */
   readonly curtain: () => void
   /** Asks, and waits for the outcome. */
   readonly act: (asked: Promise<{ readonly id: string }>) => Promise<Outcome>
@@ -38,9 +41,11 @@ export interface Stage {
   readonly place: (card: string) => Promise<Outcome>
   /** Waits until the order is seen in this state. */
   readonly reaches: (state: string) => Promise<void>
+  /** Waits until this is answered: something else than null. */
+  readonly sees: <T>(look: () => Promise<T | null>) => Promise<T>
   /** Waits until no command is open that is not put off for long. */
   readonly quiet: () => Promise<void>
-  /** As if nobody had paid for a quarter of an hour. */
+  /** As if nobody had paid, or no kitchen had accepted, for as long as they may take. */
   readonly timeIsUp: () => Promise<void>
   /** What the clock would ask for now. */
   readonly clock: <C extends Command>(command: C, input: InputOf<C>) => Promise<void>
@@ -48,20 +53,32 @@ export interface Stage {
   readonly atOnce: (acts: readonly (() => Promise<Outcome>)[]) => Promise<readonly Outcome[]>
 }
 
+/** On which terms a store sells. */
+export interface Store {
+  readonly kind: 'shop' | 'restaurant'
+  readonly capture: 'automatic' | 'manual'
+}
+
 export interface StageOptions {
+  /** The main store, which is a shop that takes money at once, unless it is said. */
+  readonly store?: Store | undefined
   readonly chance: () => number
   readonly onCurtain?: () => void
 }
 
 let products = 0
 
-export async function openStage(shop: Shop, { chance, onCurtain = () => {} }: StageOptions): Promise<Stage> {
+export async function openStage(
+  shop: Shop,
+  { store, chance, onCurtain = () => {} }: StageOptions,
+): Promise<Stage> {
   const { sql } = shop.world
   const customerId = uuidv7()
   const email = `${customerId}@example.com`
   const sku = `TEA-${++products}`
   await sql`insert into notifications.contacts values (${customerId}, ${email}, 'Some Buyer', now())`
   await putOnSale(sql, { sku, onHand })
+  if (store) await sellIn(shop, sku, store)
   const [customer, merchant] = await Promise.all([
     shop.clientOf({ id: customerId, role: 'customer' }),
     shop.clientOf({ id: uuidv7(), role: 'merchant' }),
@@ -74,6 +91,8 @@ export async function openStage(shop: Shop, { chance, onCurtain = () => {} }: St
     email,
     customer,
     merchant,
+    labelsBefore: await labelsSold(shop),
+    labelsSold: () => labelsSold(shop),
     complaints: [],
     get orderId() {
       if (orderId === null) throw new Error('no order is placed yet')
@@ -97,14 +116,26 @@ export async function openStage(shop: Shop, { chance, onCurtain = () => {} }: St
       await stage.order({ lines: [{ sku, quantity }], paymentMethod: card })
       return outcomeOf(shop, stage.orderId)
     },
-    reaches: state => {
-      const look = async () =>
-        (await sql`select from orders.orders where id = ${orderId} and state = ${state}`).count === 1
-      return until(look, patienceMs)
+    reaches: async state => {
+      await stage.sees(async () => {
+        const found = await sql`select from orders.orders where id = ${orderId} and state = ${state}`
+        return found.count === 1 ? state : null
+      })
+    },
+    sees: async <T>(look: () => Promise<T | null>) => {
+      let seen: T | null = null
+      await until(async () => {
+        seen = await look()
+        return seen !== null
+      }, patienceMs)
+      return seen as T
     },
     quiet: () => quiet(shop),
     timeIsUp: async () => {
-      await sql`update orders.orders set expires_at = now() - interval '1 second' where id = ${orderId}`
+      await sql`
+        update orders.orders set expires_at = now() - interval '1 second',
+          accept_by = case when accept_by is not null then now() - interval '1 second' end
+        where id = ${orderId}`
     },
     clock: async (command, input) => {
       await outcomeOf(shop, await shop.world.ask(command, input))
@@ -123,6 +154,19 @@ export async function openStage(shop: Shop, { chance, onCurtain = () => {} }: St
 /** On a busy machine a restart alone takes seconds. */
 const patienceMs = 120_000
 const spreadMs = 40
+
+const labelsSold = async ({ carrier }: Shop): Promise<number> => {
+  const answer = await fetch(`${carrier.url}/labels`)
+  return ((await answer.json()) as { sold: number }).sold
+}
+
+async function sellIn({ world: { sql } }: Shop, sku: string, { kind, capture }: Store): Promise<void> {
+  const id = uuidv7()
+  await sql`
+    insert into catalog.stores (id, kind, name, capture, accept_within_ms, created_at)
+    values (${id}, ${kind}, 'A store', ${capture}, ${kind === 'restaurant' ? 300_000 : null}, now())`
+  await sql`update catalog.products set store_id = ${id} where sku = ${sku}`
+}
 
 async function outcomeOf({ world: { sql } }: Shop, id: string): Promise<Outcome> {
   let outcome: Outcome | undefined

@@ -1,12 +1,13 @@
 import { expireOverdue } from '../../../../queues/orders.ts'
 import { quantity, type Stage } from '../stage.ts'
-import { declined, paid, type Story } from '../story.ts'
+import { cancelledUnpaid, declined, paid, type Story } from '../story.ts'
 
 export const buying: readonly Story[] = [
   {
     name: 'paid',
     says: 'a customer orders and pays at once',
     play: async stage => {
+      stage.curtain()
       await stage.place('pm_card_ok')
       await stage.reaches('paid')
     },
@@ -16,7 +17,8 @@ export const buying: readonly Story[] = [
     name: 'quoted',
     says: 'a customer asks for a quote and orders from it',
     play: async stage => {
-      const { customer, sku } = stage
+      const { customer, sku, curtain } = stage
+      curtain()
       const quote = await stage.answer(customer.orders.quote({ lines: [{ sku, quantity }] }))
       await stage.order({ quote: quote.token, paymentMethod: 'pm_card_ok' })
       await stage.reaches('paid')
@@ -27,6 +29,7 @@ export const buying: readonly Story[] = [
     name: 'declined',
     says: 'the provider declines the card',
     play: async stage => {
+      stage.curtain()
       await stage.place('pm_card_declined')
       await stage.reaches('payment_failed')
     },
@@ -46,6 +49,7 @@ export const buying: readonly Story[] = [
     name: 'silent',
     says: 'the provider takes the money and does not answer',
     play: async stage => {
+      stage.curtain()
       await stage.place('pm_card_timeout')
       await stage.reaches('paid')
     },
@@ -60,7 +64,7 @@ export const buying: readonly Story[] = [
       await stage.clock(expireOverdue, {})
       await stage.reaches('expired')
     },
-    rights: [{ ...declined, state: 'expired', pieces: 'released' }],
+    rights: [{ ...cancelledUnpaid, state: 'expired' }],
   },
 ]
 

@@ -1,5 +1,5 @@
 import { quantity, type Stage } from '../stage.ts'
-import { cancelledUnpaid, type Story, sentBack } from '../story.ts'
+import { cancelledUnpaid, paid, type Story, sentBack } from '../story.ts'
 import { failToPay } from './buying.ts'
 
 export const cancelling: readonly Story[] = [
@@ -25,6 +25,7 @@ export const cancelling: readonly Story[] = [
     name: 'late-money',
     says: 'the order is cancelled while the provider, silent, has taken its money',
     play: async stage => {
+      stage.curtain()
       await stage.place('pm_card_timeout')
       await cancel(stage)
     },
@@ -67,22 +68,14 @@ export const cancelling: readonly Story[] = [
         stage.act(stage.customer.orders.pay({ orderId: stage.orderId, paymentMethod: 'pm_card_ok' }))
       exactlyOne(stage, await stage.atOnce([pay, pay]))
     },
-    rights: [
-      {
-        ...sentBack,
-        state: 'paid',
-        paymentStatus: 'captured',
-        pieces: 'committed',
-        backMinor: 0,
-        mails: ['payment-failed', 'order-paid'],
-      },
-    ],
+    rights: [{ ...paid, mails: ['payment-failed', 'order-paid'] }],
     isAtOnce: true,
   },
   {
     name: 'cancel-at-once',
     says: 'an order is cancelled while it is placed and charged',
     play: async stage => {
+      stage.curtain()
       await stage.order({ lines: [{ sku: stage.sku, quantity }], paymentMethod: 'pm_card_ok' })
       await stage.atOnce([() => cancel(stage)])
     },
@@ -95,10 +88,14 @@ export const cancel = (stage: Stage) => stage.act(stage.customer.orders.cancel({
 
 /** What the story `paid` is about: faults strike in what follows. */
 export async function payFor(stage: Stage): Promise<void> {
+  await pay(stage)
+  stage.curtain()
+}
+
+export async function pay(stage: Stage): Promise<void> {
   await stage.place('pm_card_ok')
   await stage.reaches('paid')
   await stage.quiet()
-  stage.curtain()
 }
 
 export function exactlyOne(stage: Stage, outcomes: readonly string[]): void {
