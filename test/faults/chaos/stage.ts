@@ -46,7 +46,7 @@ export interface Stage {
   /** Waits until no command is open that is not put off for long. */
   readonly quiet: () => Promise<void>
   /** As if nobody had paid, or no kitchen had accepted, for as long as they may take. */
-  readonly timeIsUp: () => Promise<void>
+  readonly timeIsUp: (inMs?: number) => Promise<void>
   /** What the clock would ask for now. */
   readonly clock: <C extends Command>(command: C, input: InputOf<C>) => Promise<void>
   /** All of them at once, a few milliseconds apart as the seed has it. */
@@ -131,10 +131,10 @@ export async function openStage(
       return seen as T
     },
     quiet: () => quiet(shop),
-    timeIsUp: async () => {
+    timeIsUp: async (inMs = -1_000) => {
+      const at = new Date(Date.now() + inMs)
       await sql`
-        update orders.orders set expires_at = now() - interval '1 second',
-          accept_by = case when accept_by is not null then now() - interval '1 second' end
+        update orders.orders set expires_at = ${at}, accept_by = case when accept_by is not null then ${at}::timestamptz end
         where id = ${orderId}`
     },
     clock: async (command, input) => {

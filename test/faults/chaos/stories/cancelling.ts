@@ -1,4 +1,4 @@
-import { quantity, type Stage } from '../stage.ts'
+import { type Outcome, quantity, type Stage } from '../stage.ts'
 import { cancelledUnpaid, paid, type Story, sentBack } from '../story.ts'
 import { failToPay } from './buying.ts'
 
@@ -83,6 +83,38 @@ export const cancelling: readonly Story[] = [
     isAtOnce: true,
   },
 ]
+
+export const refunding: readonly Story[] = [
+  {
+    name: 'refund-twice',
+    says: 'more than half of the money is given back twice at once, which is more than there is',
+    play: async stage => {
+      await payFor(stage)
+      const refund = await refundOf(stage, 400)
+      exactlyOne(stage, await stage.atOnce([refund, refund]))
+    },
+    rights: [{ ...paid, paymentStatus: 'partially_refunded', backMinor: 400 }],
+    isAtOnce: true,
+  },
+  {
+    name: 'refund-or-cancel',
+    says: 'some of the money is given back while the order is cancelled',
+    play: async stage => {
+      await payFor(stage)
+      await stage.atOnce([await refundOf(stage, 300), () => cancel(stage)])
+    },
+    rights: [sentBack],
+    isAtOnce: true,
+  },
+]
+
+/** Gives so much of the order's payment back, as a merchant. */
+async function refundOf(stage: Stage, amountMinor: number): Promise<() => Promise<Outcome>> {
+  const { customer, merchant, orderId } = stage
+  const { items } = await customer.payments.list({ orderId })
+  const paymentId = items[0]?.id ?? ''
+  return () => stage.act(merchant.payments.refund({ paymentId, amountMinor, reason: 'a scratch' }))
+}
 
 export const cancel = (stage: Stage) => stage.act(stage.customer.orders.cancel({ orderId: stage.orderId }))
 

@@ -1,11 +1,13 @@
 import { cancelUnaccepted } from '../../../../queues/order-fulfilment.ts'
 import { trackOverdue } from '../../../../queues/shipments.ts'
+import type { Right } from '../ending.ts'
 import { quantity, type Stage, totalMinor } from '../stage.ts'
 import { completed, type Story, sentBack } from '../story.ts'
-import { payFor } from './cancelling.ts'
+import { cancel, exactlyOne, payFor } from './cancelling.ts'
 
 /** What the simulated carrier takes for such a parcel. */
 const economyMinor = 420
+const sent: Right = { ...completed, state: 'fulfilling', shipments: ['handed_over'] }
 const restaurant = { kind: 'restaurant', capture: 'automatic' } as const
 
 export const fulfilling: readonly Story[] = [
@@ -85,6 +87,50 @@ export const fulfilling: readonly Story[] = [
       await stage.reaches('cancelled')
     },
     rights: [sentBack],
+  },
+  {
+    name: 'sent-twice',
+    says: 'all of a paid order is sent twice at once',
+    play: async stage => {
+      await payFor(stage)
+      const ship = () => stage.act(stage.merchant.orders.ship({ orderId: stage.orderId }))
+      exactlyOne(stage, await stage.atOnce([ship, ship]))
+    },
+    rights: [sent],
+    isAtOnce: true,
+  },
+  {
+    name: 'send-or-cancel',
+    says: 'a paid order is sent and cancelled at once',
+    play: async stage => {
+      await payFor(stage)
+      const ship = () => stage.act(stage.merchant.orders.ship({ orderId: stage.orderId }))
+      exactlyOne(stage, await stage.atOnce([ship, () => cancel(stage)]))
+    },
+    rights: [sent, sentBack],
+    isAtOnce: true,
+  },
+  {
+    name: 'accept-or-too-late',
+    says: 'a kitchen accepts an order, rejects it and is too late at once',
+    store: restaurant,
+    play: async stage => {
+      await payFor(stage)
+      const { orderId, merchant } = stage
+      await stage.timeIsUp(30)
+      await stage.atOnce([
+        () => stage.act(merchant.orders.accept({ orderId })),
+        () => stage.act(merchant.orders.reject({ orderId, reason: 'no more dough' })),
+        async () => {
+          await stage.clock(cancelUnaccepted, {})
+          return 'succeeded'
+        },
+      ])
+      await stage.quiet()
+      await stage.clock(cancelUnaccepted, {})
+    },
+    rights: [sent, sentBack],
+    isAtOnce: true,
   },
 ]
 

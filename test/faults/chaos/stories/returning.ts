@@ -1,39 +1,63 @@
-import { onHand, priceMinor, quantity, type Stage } from '../stage.ts'
+import type { Right } from '../ending.ts'
+import { type Outcome, onHand, priceMinor, quantity, type Stage, totalMinor } from '../stage.ts'
 import { completed, type Story } from '../story.ts'
-import { pay } from './cancelling.ts'
+import { exactlyOne, pay } from './cancelling.ts'
 import { report, seesStatus } from './fulfilling.ts'
+
+const oneBack: Right = {
+  ...completed,
+  paymentStatus: 'partially_refunded',
+  sellable: onHand - quantity + 1,
+  backMinor: priceMinor,
+}
 
 export const returning: readonly Story[] = [
   {
     name: 'returned',
-    says: 'one of two pieces comes back: its share of the money goes back, and it can be sold again',
+    says: 'all pieces come back, and can be sold again: the money goes back',
     play: async stage => {
       await deliver(stage)
-      const { orderId, sku, customer, merchant } = stage
-      const lines = [{ sku, quantity: 1 }]
-      await stage.act(customer.orders.requestReturn({ orderId, lines, reason: 'chipped' }))
-      await stage.act(merchant.orders.receiveReturn({ orderId, lines: [{ sku, restock: true }] }))
+      await requestReturn(stage, quantity)
+      await receiveReturn(stage)
     },
     rights: [
       {
         ...completed,
         state: 'returned',
-        paymentStatus: 'partially_refunded',
-        sellable: onHand - quantity + 1,
-        backMinor: priceMinor,
+        paymentStatus: 'refunded',
+        sellable: onHand,
+        backMinor: totalMinor,
       },
     ],
+  },
+  {
+    name: 'returned-in-part',
+    says: 'one of two pieces comes back, and can be sold again: its share of the money goes back',
+    play: async stage => {
+      await deliver(stage)
+      await requestReturn(stage, 1)
+      await receiveReturn(stage)
+    },
+    rights: [oneBack],
+  },
+  {
+    name: 'received-twice',
+    says: 'what comes back is noted twice at once',
+    play: async stage => {
+      await deliver(stage)
+      await requestReturn(stage, 1)
+      exactlyOne(stage, await stage.atOnce([() => receiveReturn(stage), () => receiveReturn(stage)]))
+    },
+    rights: [oneBack],
+    isAtOnce: true,
   },
   {
     name: 'return-declined',
     says: 'the merchant refuses what comes back: nothing changes',
     play: async stage => {
       await deliver(stage)
-      const { orderId, sku, customer, merchant } = stage
-      await stage.act(
-        customer.orders.requestReturn({ orderId, lines: [{ sku, quantity: 1 }], reason: 'chipped' }),
-      )
-      await stage.act(merchant.orders.declineReturn({ orderId, reason: 'it was used' }))
+      await requestReturn(stage, 1)
+      await stage.act(stage.merchant.orders.declineReturn({ orderId: stage.orderId, reason: 'it was used' }))
     },
     rights: [completed],
   },
@@ -49,3 +73,9 @@ async function deliver(stage: Stage): Promise<void> {
   await stage.quiet()
   stage.curtain()
 }
+
+const requestReturn = ({ orderId, sku, customer, act }: Stage, pieces: number): Promise<Outcome> =>
+  act(customer.orders.requestReturn({ orderId, lines: [{ sku, quantity: pieces }], reason: 'chipped' }))
+
+const receiveReturn = ({ orderId, sku, merchant, act }: Stage): Promise<Outcome> =>
+  act(merchant.orders.receiveReturn({ orderId, lines: [{ sku, restock: true }] }))
