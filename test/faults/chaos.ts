@@ -55,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
   const minutes = Number(values.minutes ?? Number.POSITIVE_INFINITY)
   if (!(minutes > 0)) throw new Error('--minutes must be a number above 0')
   const chosenStories = storiesNamed(values.story)
-  const only = onlyCase(chosenStories, values.only)
+  const only = onlyCases(chosenStories, values.only)
   const startedAt = Date.now()
   const premises = await openPremises()
   try {
@@ -82,13 +82,12 @@ function storiesNamed(name: string | undefined): readonly Story[] {
   return named
 }
 
-function onlyCase(named: readonly Story[], title: string | undefined): readonly Case[] | null {
+/** The same fault in each of them. */
+function onlyCases(named: readonly Story[], title: string | undefined): readonly Case[] | null {
   if (title === undefined) return null
-  const [story] = named
-  if (story === undefined || named.length > 1) throw new Error('--only needs --story')
   const fault = faultOf(title)
   if (fault === null) throw new Error(`--only: there is no fault '${title}'`)
-  return [{ story, fault }]
+  return named.map(story => ({ story, fault }))
 }
 
 const run = (

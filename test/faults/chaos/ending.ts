@@ -13,6 +13,10 @@ export interface Right {
   /** What the provider has taken, and given back, by its own books, minor units. */
   readonly takenMinor: number
   readonly backMinor: number
+  /** What is still set aside by them. */
+  readonly asideMinor: number
+  /** What people have to look at. */
+  readonly cases: readonly string[]
   /** What the customer was told, each once. */
   readonly mails: readonly string[]
   /** The states of its parcels and tickets. */
@@ -37,9 +41,10 @@ export async function endingOf(stage: Stage): Promise<Ending> {
   const { orderId, sku, shop, customer, complaints } = stage
   const { sql } = shop.world
   const { state, paymentStatus, shipments } = await customer.orders.get(orderId)
-  const [row] = await sql<Pick<Ending, 'pieces' | 'sellable' | 'deadLetters'>[]>`
+  const [row] = await sql<Pick<Ending, 'pieces' | 'sellable' | 'cases' | 'deadLetters'>[]>`
     select (select on_hand - reserved from catalog.stock where sku = ${sku}) as sellable,
       (select string_agg(distinct r.state, ',') from catalog.reservations r where r.order_id = ${orderId}) as pieces,
+      array(select c.kind from orders.cases c where c.order_id = ${orderId} order by 1) as cases,
       (select coalesce(array_agg(d.type || ': ' || (d.error ->> 'message')), '{}')
         from journal.dead_letters d) as "deadLetters"`
   if (!row) throw new Error('nothing was selected')
@@ -100,6 +105,8 @@ const isRight = (ending: Ending, right: Right): boolean =>
   ending.sellable === right.sellable &&
   ending.takenMinor === right.takenMinor &&
   ending.backMinor === right.backMinor &&
+  ending.asideMinor === right.asideMinor &&
+  ending.cases.join() === right.cases.join() &&
   ending.shipments.join() === right.shipments.join() &&
   ending.labels === right.labels &&
   ending.mails.every(mail => right.mails.includes(mail)) &&

@@ -21,8 +21,9 @@ export interface Result extends Case {
 export async function play(each: Case, shop: Shop, seed: number, struck: () => void): Promise<Result> {
   const { story, fault } = each
   const startedAt = Date.now()
-  let isStruck = fault.kind === 'undisturbed' || fault.kind === 'at once'
-  const arm = () => {
+  let isStruck = !('moment' in fault)
+  const breakIt = async () => {
+    if (fault.kind === 'misbehaviour') return fault.misbehaviour.begin(shop)
     if (fault.kind !== 'killed' && fault.kind !== 'cut') return
     shop.taps.arm(fault.moment, held => {
       isStruck = true
@@ -31,19 +32,29 @@ export async function play(each: Case, shop: Shop, seed: number, struck: () => v
       struck()
     })
   }
-  const chance = randomFrom(fault.kind === 'at once' ? seed * 1_000 + fault.nth : seed)
-  const end = (verdict: Verdict, ending: Ending | null, because: string | null): Result => {
-    shop.taps.rest()
+  const mendIt = async () => {
     struck()
-    return { ...each, struck: isStruck, verdict, ending, because, ms: Date.now() - startedAt }
+    shop.taps.rest()
+    if (fault.kind === 'misbehaviour') await fault.misbehaviour.end(shop)
   }
+  const chance = randomFrom(fault.kind === 'at once' ? seed * 1_000 + fault.nth : seed)
+  const end = (verdict: Verdict, ending: Ending | null, because: string | null): Result => ({
+    ...each,
+    struck: isStruck,
+    verdict,
+    ending,
+    because,
+    ms: Date.now() - startedAt,
+  })
   try {
-    const stage = await openStage(shop, { store: story.store, chance, onCurtain: arm })
+    const stage = await openStage(shop, { store: story.store, chance, onCurtain: breakIt })
     await story.play(stage)
     await stage.quiet()
+    await mendIt()
     const ending = await endingOf(stage)
     return end(judge(ending, story.rights), ending, null)
   } catch (error) {
+    await mendIt()
     const open = await openCommands(shop).catch(() => 'nobody knows what')
     return end('lost', null, `${error instanceof Error ? error.message : error}; open: ${open || 'nothing'}`)
   }

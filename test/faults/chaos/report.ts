@@ -47,10 +47,21 @@ export const toJson = ({ results, seed, possible, ms }: Report): string =>
 
 const isAtStep = ({ fault }: Result): boolean => fault.kind === 'killed' || fault.kind === 'cut'
 const stepOf = ({ fault }: Result): string => ('moment' in fault ? fault.moment.step : fault.kind)
-const columnOf = (fault: Fault): string =>
-  'moment' in fault ? `${fault.kind} ${fault.moment.when}` : fault.kind
+const columnOf = (fault: Fault): string => {
+  if ('moment' in fault) return `${fault.kind} ${fault.moment.when}`
+  return fault.kind === 'misbehaviour' ? `the ${fault.misbehaviour.whose}` : fault.kind
+}
 
-const columns = ['undisturbed', 'killed before', 'killed after', 'cut before', 'cut after', 'at once']
+const columns = [
+  'undisturbed',
+  'killed before',
+  'killed after',
+  'cut before',
+  'cut after',
+  'the provider',
+  'the carrier',
+  'at once',
+]
 
 /** A row for each name, and a column for each kind of fault that came. */
 function tableOf(head: string, results: readonly Result[], nameOf: (each: Result) => string): string[] {

@@ -6,6 +6,7 @@ import type { Role } from '../../../queues/access.ts'
 import { readConfig } from '../../../workers/accounts/config.ts'
 import { loadSigningKey } from '../../../workers/accounts/signing-key.ts'
 import { signAccessToken } from '../../../workers/accounts/tokens.ts'
+import { type Simulator as Provider, startSimulator } from '../../../workers/payments/simulator/server.ts'
 import {
   type Simulator as Carrier,
   startSimulator as startCarrier,
@@ -36,10 +37,15 @@ export async function openPremises(): Promise<Premises> {
 /** All of Waybill in one process behind taps, on a database of its own, started again whenever it dies. */
 export interface Shop {
   readonly premises: Premises
+  readonly url: string
   readonly world: World
   readonly taps: Taps
-  /** A carrier of its own, which loses what it tells while the shop is dead. */
+  /** Of its own, like the carrier: each may misbehave. */
+  readonly provider: Provider
+  /** Which loses what it tells while the shop is dead. */
   readonly carrier: Carrier
+  /** How the carrier tells what happened. */
+  carrierHooks: string
   readonly kill: () => void
   /** A client that asks again, with the same key, for as long as it takes. */
   readonly clientOf: (person: { readonly id: string; readonly role: Role }) => Promise<Client>
@@ -52,6 +58,12 @@ export async function openShop(premises: Premises): Promise<Shop> {
   const taps = await openTaps(world)
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
+  const provider = startSimulator({
+    webhookUrl: `${url}/v1/webhooks/payments/simulator`,
+    webhookSecret,
+    laterMs: 200,
+    slowMs: 500,
+  })
   const carrier = startCarrier({
     port: 0,
     secret: carrierSecret,
@@ -69,6 +81,8 @@ export async function openShop(premises: Premises): Promise<Shop> {
       QUEUE_PREFIX: world.redis.prefix,
       SMTP_URL: mailbox.url,
       PORT: String(port),
+      SIMULATOR_URL: provider.url,
+      SIMULATOR_WEBHOOK_SECRET: webhookSecret,
       CARRIERS: 'manual,simulator',
       CARRIER_SIMULATOR_URL: carrier.url,
       CARRIER_SIMULATOR_SECRET: carrierSecret,
@@ -78,9 +92,12 @@ export async function openShop(premises: Premises): Promise<Shop> {
   })
   return {
     premises,
+    url,
     world,
     taps,
+    provider,
     carrier,
+    carrierHooks: 'once',
     kill: () => child?.kill('SIGKILL'),
     clientOf: ({ id, role }) => {
       const identity = { accountId: id, roles: [role] }
@@ -91,12 +108,13 @@ export async function openShop(premises: Premises): Promise<Shop> {
     close: async () => {
       await supervisor.stop()
       taps.close()
-      await Promise.all([world.close(), carrier.stop()])
+      await Promise.all([world.close(), provider.stop(), carrier.stop()])
     },
   }
 }
 
-const carrierSecret = 'a secret of chaos'
+export const webhookSecret = 'a secret of the provider'
+const carrierSecret = 'a secret of the carrier'
 const inquiriesMs = `100,200,500${',1000'.repeat(40)}`
 /** Who does not answer is asked again soon. */
 const promptInquiries = {

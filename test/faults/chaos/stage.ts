@@ -3,6 +3,8 @@ import type { Client } from '../../../client/client.ts'
 import type { Operation } from '../../../client/types.ts'
 import type { Command, InputOf, OutputOf } from '../../../queues/command.ts'
 import type { place } from '../../../queues/orders.ts'
+import { reconcile } from '../../../queues/payments.ts'
+import { trackOverdue } from '../../../queues/shipments.ts'
 import { putOnSale } from '../../trade.ts'
 import { until } from '../world.ts'
 import type { Shop } from './shop.ts'
@@ -30,7 +32,7 @@ export interface Stage {
   /** What was found strange while it was played. */
   readonly complaints: string[]
   /** From here on faults strike. */
-  readonly curtain: () => void
+  readonly curtain: () => Promise<void>
   /** Asks, and waits for the outcome. */
   readonly act: (asked: Promise<{ readonly id: string }>) => Promise<Outcome>
   /** Asks, and waits for what it is answered. Throws if that is a refusal. */
@@ -41,10 +43,12 @@ export interface Stage {
   readonly place: (card: string) => Promise<Outcome>
   /** Waits until the order is seen in this state. */
   readonly reaches: (state: string) => Promise<void>
-  /** Waits until this is answered: something else than null. */
+  /** Waits until this is answered with something else than null; meanwhile the clock goes on. */
   readonly sees: <T>(look: () => Promise<T | null>) => Promise<T>
-  /** Waits until no command is open that is not put off for long. */
+  /** Waits until no command is open but those that are put off for long, or wait for the buyer. */
   readonly quiet: () => Promise<void>
+  /** As if hours had passed: whoever should have told us something, and did not, is asked. */
+  readonly hoursPass: () => Promise<void>
   /** As if nobody had paid, or no kitchen had accepted, for as long as they may take. */
   readonly timeIsUp: (inMs?: number) => Promise<void>
   /** What the clock would ask for now. */
@@ -63,14 +67,14 @@ export interface StageOptions {
   /** The main store, which is a shop that takes money at once, unless it is said. */
   readonly store?: Store | undefined
   readonly chance: () => number
-  readonly onCurtain?: () => void
+  readonly onCurtain?: () => Promise<void>
 }
 
 let products = 0
 
 export async function openStage(
   shop: Shop,
-  { store, chance, onCurtain = () => {} }: StageOptions,
+  { store, chance, onCurtain = async () => {} }: StageOptions,
 ): Promise<Stage> {
   const { sql } = shop.world
   const customerId = uuidv7()
@@ -124,13 +128,19 @@ export async function openStage(
     },
     sees: async <T>(look: () => Promise<T | null>) => {
       let seen: T | null = null
+      let hoursPassAt = Date.now() + hourMs
       await until(async () => {
         seen = await look()
+        if (seen === null && Date.now() > hoursPassAt) {
+          hoursPassAt = Date.now() + hourMs
+          await hoursPass(shop)
+        }
         return seen !== null
       }, patienceMs)
       return seen as T
     },
     quiet: () => quiet(shop),
+    hoursPass: () => hoursPass(shop),
     timeIsUp: async (inMs = -1_000) => {
       const at = new Date(Date.now() + inMs)
       await sql`
@@ -154,6 +164,8 @@ export async function openStage(
 /** On a busy machine a restart alone takes seconds. */
 const patienceMs = 120_000
 const spreadMs = 40
+/** How soon hours pass for who waits: what comes by itself comes sooner. */
+const hourMs = 3_000
 
 const labelsSold = async ({ carrier }: Shop): Promise<number> => {
   const answer = await fetch(`${carrier.url}/labels`)
@@ -187,12 +199,24 @@ export async function openCommands({ world: { sql } }: Shop): Promise<string> {
   return open.map(({ type, state, because }) => [type, state, because].filter(Boolean).join(' ')).join(', ')
 }
 
-/** Twice in a row: a command that follows another is there with the end of the other. */
+async function hoursPass(shop: Shop): Promise<void> {
+  const { sql, ask } = shop.world
+  await sql`update payments.payments set reconcile_at = now() where reconcile_at > now()`
+  await sql`update shipping.shipments set track_at = now() where track_at > now()`
+  await ask(reconcile, {})
+  await ask(trackOverdue, {})
+}
+
+/**
+ * Twice in a row: a command that follows another is there with the end of the other. Whoever waits for the buyer to
+ * confirm is at rest.
+ */
 async function quiet({ world: { sql } }: Shop): Promise<void> {
   let looks = 0
   await until(async () => {
     const open = await sql`
-      select from journal.commands where settled_at is null and due_at < now() + interval '1 minute' limit 1`
+      select from journal.commands where settled_at is null and due_at < now() + interval '1 minute'
+        and because is distinct from 'the charge is action_required' limit 1`
     looks = open.count === 0 ? looks + 1 : 0
     return looks === 2
   }, patienceMs)

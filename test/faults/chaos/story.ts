@@ -23,6 +23,8 @@ export const paid: Right = {
   sellable: onHand - quantity,
   takenMinor: totalMinor,
   backMinor: 0,
+  asideMinor: 0,
+  cases: [],
   mails: ['order-paid'],
   shipments: [],
   labels: 0,
@@ -35,6 +37,8 @@ export const declined: Right = {
   sellable: onHand - quantity,
   takenMinor: 0,
   backMinor: 0,
+  asideMinor: 0,
+  cases: [],
   mails: ['payment-failed'],
   shipments: [],
   labels: 0,
@@ -56,6 +60,8 @@ export const sentBack: Right = {
   sellable: onHand,
   takenMinor: totalMinor,
   backMinor: totalMinor,
+  asideMinor: 0,
+  cases: [],
   mails: ['order-paid', 'order-cancelled'],
   shipments: [],
   labels: 0,
@@ -63,3 +69,6 @@ export const sentBack: Right = {
 
 /** Paid, and with its customer. */
 export const completed: Right = { ...paid, state: 'completed', pieces: 'fulfilled', shipments: ['delivered'] }
+
+/** Paid, and with its carrier or kitchen. */
+export const sent: Right = { ...completed, state: 'fulfilling', shipments: ['handed_over'] }

@@ -7,7 +7,7 @@ export const buying: readonly Story[] = [
     name: 'paid',
     says: 'a customer orders and pays at once',
     play: async stage => {
-      stage.curtain()
+      await stage.curtain()
       await stage.place('pm_card_ok')
       await stage.reaches('paid')
     },
@@ -18,7 +18,7 @@ export const buying: readonly Story[] = [
     says: 'a customer asks for a quote and orders from it',
     play: async stage => {
       const { customer, sku, curtain } = stage
-      curtain()
+      await curtain()
       const quote = await stage.answer(customer.orders.quote({ lines: [{ sku, quantity }] }))
       await stage.order({ quote: quote.token, paymentMethod: 'pm_card_ok' })
       await stage.reaches('paid')
@@ -29,7 +29,7 @@ export const buying: readonly Story[] = [
     name: 'declined',
     says: 'the provider declines the card',
     play: async stage => {
-      stage.curtain()
+      await stage.curtain()
       await stage.place('pm_card_declined')
       await stage.reaches('payment_failed')
     },
@@ -49,7 +49,7 @@ export const buying: readonly Story[] = [
     name: 'silent',
     says: 'the provider takes the money and does not answer',
     play: async stage => {
-      stage.curtain()
+      await stage.curtain()
       await stage.place('pm_card_timeout')
       await stage.reaches('paid')
     },
@@ -73,5 +73,5 @@ export async function failToPay(stage: Stage): Promise<void> {
   await stage.place('pm_card_declined')
   await stage.reaches('payment_failed')
   await stage.quiet()
-  stage.curtain()
+  await stage.curtain()
 }

@@ -1,6 +1,10 @@
+import type { Right } from '../ending.ts'
 import { type Outcome, quantity, type Stage } from '../stage.ts'
 import { cancelledUnpaid, paid, type Story, sentBack } from '../story.ts'
 import { failToPay } from './buying.ts'
+
+/** The money came when the order was over. */
+const lateMoney: Right = { ...sentBack, mails: ['order-cancelled'], cases: ['late_payment'] }
 
 export const cancelling: readonly Story[] = [
   {
@@ -25,11 +29,11 @@ export const cancelling: readonly Story[] = [
     name: 'late-money',
     says: 'the order is cancelled while the provider, silent, has taken its money',
     play: async stage => {
-      stage.curtain()
+      await stage.curtain()
       await stage.place('pm_card_timeout')
       await cancel(stage)
     },
-    rights: [{ ...sentBack, mails: ['order-cancelled'] }, sentBack],
+    rights: [lateMoney, sentBack],
   },
   {
     name: 'two-cancels',
@@ -54,7 +58,7 @@ export const cancelling: readonly Story[] = [
     },
     rights: [
       { ...cancelledUnpaid, mails: ['payment-failed', 'order-cancelled'] },
-      { ...sentBack, mails: ['payment-failed', 'order-cancelled'] },
+      { ...lateMoney, mails: ['payment-failed', 'order-cancelled'] },
       { ...sentBack, mails: ['payment-failed', 'order-paid', 'order-cancelled'] },
     ],
     isAtOnce: true,
@@ -75,11 +79,11 @@ export const cancelling: readonly Story[] = [
     name: 'cancel-at-once',
     says: 'an order is cancelled while it is placed and charged',
     play: async stage => {
-      stage.curtain()
+      await stage.curtain()
       await stage.order({ lines: [{ sku: stage.sku, quantity }], paymentMethod: 'pm_card_ok' })
       await stage.atOnce([() => cancel(stage)])
     },
-    rights: [sentBack, { ...sentBack, mails: ['order-cancelled'] }],
+    rights: [sentBack, lateMoney],
     isAtOnce: true,
   },
 ]
@@ -121,7 +125,7 @@ export const cancel = (stage: Stage) => stage.act(stage.customer.orders.cancel({
 /** What the story `paid` is about: faults strike in what follows. */
 export async function payFor(stage: Stage): Promise<void> {
   await pay(stage)
-  stage.curtain()
+  await stage.curtain()
 }
 
 export async function pay(stage: Stage): Promise<void> {

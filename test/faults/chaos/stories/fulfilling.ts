@@ -1,13 +1,10 @@
 import { cancelUnaccepted } from '../../../../queues/order-fulfilment.ts'
-import { trackOverdue } from '../../../../queues/shipments.ts'
-import type { Right } from '../ending.ts'
 import { quantity, type Stage, totalMinor } from '../stage.ts'
-import { completed, type Story, sentBack } from '../story.ts'
+import { completed, type Story, sent, sentBack } from '../story.ts'
 import { cancel, exactlyOne, payFor } from './cancelling.ts'
 
 /** What the simulated carrier takes for such a parcel. */
 const economyMinor = 420
-const sent: Right = { ...completed, state: 'fulfilling', shipments: ['handed_over'] }
 const restaurant = { kind: 'restaurant', capture: 'automatic' } as const
 
 export const fulfilling: readonly Story[] = [
@@ -31,7 +28,7 @@ export const fulfilling: readonly Story[] = [
       await orderWithRate(stage)
       await stage.reaches('paid')
       await stage.quiet()
-      stage.curtain()
+      await stage.curtain()
       await sendByCarrier(stage)
       await stage.reaches('completed')
     },
@@ -168,23 +165,24 @@ const destination = {
   country: 'DE',
 }
 
-/** The merchant hands it over; what its carrier tells meanwhile may be lost, so that the carrier is asked in the end. */
+/** The merchant hands it over, and the carrier tells of its way. */
 async function sendByCarrier(stage: Stage): Promise<void> {
   const { sql } = stage.shop.world
   const { shipmentId } = await stage.answer(stage.merchant.orders.ship({ orderId: stage.orderId }))
   await seesStatus(stage, shipmentId, 'label_created')
   const [parcel] = await sql<{ number: string }[]>`
     select tracking_number as number from shipping.shipments where id = ${shipmentId}`
-  for (const code of ['TRANSIT', 'COURIER', 'DELIVERED']) await move(stage, parcel?.number ?? '', code)
-  await stage.quiet()
-  await sql`update shipping.shipments set track_at = now() where id = ${shipmentId} and track_at is not null`
-  await stage.clock(trackOverdue, {})
+  const number = parcel?.number ?? ''
+  await move(stage, number, ['TRANSIT'])
+  await move(stage, number, ['COURIER', 'DELIVERED'])
 }
 
-async function move({ shop }: Stage, number: string, code: string): Promise<void> {
+async function move({ shop }: Stage, number: string, codes: readonly string[]): Promise<void> {
+  const startedAt = Date.now()
+  const events = codes.map((code, nth) => ({ code, at: new Date(startedAt + nth).toISOString() }))
   const answer = await fetch(`${shop.carrier.url}/control/parcels/${number}/events`, {
     method: 'POST',
-    body: JSON.stringify({ events: [{ code }] }),
+    body: JSON.stringify({ events, webhooks: shop.carrierHooks }),
   })
   if (!answer.ok) throw new Error(`the carrier answered ${answer.status}`)
 }

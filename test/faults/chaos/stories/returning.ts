@@ -71,7 +71,7 @@ async function deliver(stage: Stage): Promise<void> {
   await report(stage, shipmentId, 'delivered')
   await stage.reaches('completed')
   await stage.quiet()
-  stage.curtain()
+  await stage.curtain()
 }
 
 const requestReturn = ({ orderId, sku, customer, act }: Stage, pieces: number): Promise<Outcome> =>
