@@ -346,6 +346,23 @@ describe('disputes', () => {
     ])
     expect(await shop.of(paymentId).refund(1)).toMatchObject({ code: 'payment_disputed' })
   })
+  test('lost after a part had gone back: what the bank took twice is the loss of the shop', async () => {
+    const shop = open()
+    const split = [
+      { account: 'tax:DE', amountMinor: 150 },
+      { account: 'commission', amountMinor: 850 },
+    ]
+    const { paymentId } = await shop.charge({ capture: 'automatic', split })
+    await shop.of(paymentId).refund(400)
+    const dispute = { reference: 'dp_1', amountMinor: 1_000, status: 'lost', reason: 'fraudulent' } as const
+    shop.kept(paymentId).disputes.push(dispute)
+    await shop.of(paymentId).observe()
+    expect((await postedFor(sql, paymentId)).slice(-3)).toEqual([
+      'dispute_lost: 90 tax:DE < disputes',
+      'dispute_lost: 510 commission < disputes',
+      'dispute_lost: 400 refunds < disputes',
+    ])
+  })
   test('that is over when it is first heard of is opened and closed', async () => {
     const { opened, shop, paymentId, move } = await disputed('lost')
     expect(told(opened)).toEqual(['payment.dispute-opened', 'payment.dispute-closed'])
