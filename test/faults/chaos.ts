@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { randomFrom } from '../random.ts'
-import { type Case, faultOf, titleOf } from './chaos/cases.ts'
+import { type Case, faultOf, kindOf, kinds, titleOf } from './chaos/cases.ts'
 import { toJson, toText } from './chaos/report.ts'
 import { everyCase, runAll } from './chaos/run.ts'
 import { openPremises, type Premises } from './chaos/shop.ts'
@@ -10,14 +10,18 @@ import { stories } from './chaos/stories.ts'
 import type { Story } from './chaos/story.ts'
 import { endChildren } from './children.ts'
 
-const help = `bun run chaos [--cases 60 | --all] [--seed 1] [--minutes 10] [--story NAME [--only FAULT]] [--list] [--json]
+const help = `bun run chaos [--cases 60 | --all] [--seed 1] [--minutes 10] [--story NAME] [--fault KIND] [--only FAULT]
+              [--list] [--json]
 
-A story is what customer, merchant, provider and clock do with one order. Undisturbed it passes dozens of requests to
-Postgres and Redis; each case plays it in a shop on servers of its own and breaks one thing:
-  killed      at one of these requests, before or after the server has carried it out, the process dies (SIGKILL)
-              and is started again
-  cut         the connection of that request is lost, and the process lives on
-  at once     acts of the story come at the same time
+A story is what customer, merchant, provider, carrier and clock do with one order. Undisturbed it passes dozens of
+requests to Postgres and Redis; each case plays it in a shop on servers of its own and breaks one thing:
+  undisturbed  nothing
+  killed       at one of these requests, before or after the server has carried it out, the process dies (SIGKILL)
+               and is started again
+  cut          the connection of that request is lost, and the process lives on
+  provider     the provider's answers fail before or after they take effect, or its webhooks go wrong
+  carrier      the same of the carrier
+  at once      the acts of the story come at the same time
 Whoever got no answer asks again with the same idempotency key. Then nothing may be open, every invariant must hold,
 the books of the provider must agree with ours, and the order must be in a state that a person would call right.
 
@@ -26,6 +30,7 @@ the books of the provider must agree with ours, and the order must be in a state
   --seed N      another choice, and other gaps between what comes at once; the same number is the same run (1)
   --minutes N   begin no case after so long (no limit)
   --story NAME  only of this story
+  --fault KIND  only of this kind, such as provider
   --only FAULT  only this one, as a report names it, such as 'killed after postgres commit (2)'
   --list        what the stories are
   --json        the report as JSON
@@ -41,6 +46,7 @@ async function main(args: readonly string[]): Promise<number> {
       seed: { type: 'string', default: '1' },
       minutes: { type: 'string' },
       story: { type: 'string' },
+      fault: { type: 'string' },
       only: { type: 'string' },
       list: { type: 'boolean' },
       json: { type: 'boolean' },
@@ -55,11 +61,12 @@ async function main(args: readonly string[]): Promise<number> {
   const minutes = Number(values.minutes ?? Number.POSITIVE_INFINITY)
   if (!(minutes > 0)) throw new Error('--minutes must be a number above 0')
   const chosenStories = storiesNamed(values.story)
+  const isChosen = isOfKind(values.fault)
   const only = onlyCases(chosenStories, values.only)
   const startedAt = Date.now()
   const premises = await openPremises()
   try {
-    const possible = only ?? (await everyCase(chosenStories, premises))
+    const possible = only ?? (await everyCase(chosenStories, premises)).filter(isChosen)
     const cases = values.all || only ? shuffled(possible, seed) : shuffled(possible, seed).slice(0, count)
     const results = await run(cases, premises, { seed, deadline: startedAt + minutes * 60_000 })
     const report = { results, seed, possible: possible.length, ms: Date.now() - startedAt }
@@ -88,6 +95,11 @@ function onlyCases(named: readonly Story[], title: string | undefined): readonly
   const fault = faultOf(title)
   if (fault === null) throw new Error(`--only: there is no fault '${title}'`)
   return named.map(story => ({ story, fault }))
+}
+
+function isOfKind(kind: string | undefined): (each: Case) => boolean {
+  if (kind !== undefined && !kinds.includes(kind)) throw new Error(`--fault is one of ${kinds.join(', ')}`)
+  return ({ fault }) => kind === undefined || kindOf(fault) === kind
 }
 
 const run = (

@@ -24,6 +24,10 @@ export interface Case {
 /** How often a story whose acts come at once is played. */
 const turns = 5
 
+export const kinds: readonly string[] = ['undisturbed', 'killed', 'cut', 'provider', 'carrier', 'at once']
+export const kindOf = (fault: Fault): string =>
+  fault.kind === 'misbehaviour' ? fault.misbehaviour.whose : fault.kind
+
 /** As it is written after `--only`. */
 export const titleOf = (fault: Fault): string => {
   switch (fault.kind) {

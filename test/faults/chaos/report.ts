@@ -1,4 +1,4 @@
-import { type Case, type Fault, titleOf } from './cases.ts'
+import { type Case, type Fault, kindOf, titleOf } from './cases.ts'
 import type { Result } from './play.ts'
 
 export interface Report {
@@ -47,10 +47,8 @@ export const toJson = ({ results, seed, possible, ms }: Report): string =>
 
 const isAtStep = ({ fault }: Result): boolean => fault.kind === 'killed' || fault.kind === 'cut'
 const stepOf = ({ fault }: Result): string => ('moment' in fault ? fault.moment.step : fault.kind)
-const columnOf = (fault: Fault): string => {
-  if ('moment' in fault) return `${fault.kind} ${fault.moment.when}`
-  return fault.kind === 'misbehaviour' ? `the ${fault.misbehaviour.whose}` : fault.kind
-}
+const columnOf = (fault: Fault): string =>
+  'moment' in fault ? `${fault.kind} ${fault.moment.when}` : kindOf(fault)
 
 const columns = [
   'undisturbed',
@@ -58,8 +56,8 @@ const columns = [
   'killed after',
   'cut before',
   'cut after',
-  'the provider',
-  'the carrier',
+  'provider',
+  'carrier',
   'at once',
 ]
 
