@@ -57,6 +57,11 @@ export function readsOf(send: Send) {
     orders: {
       list: (page?: PageOptions) => get<Static<typeof OrderPage>>('/v1/orders', page),
       get: (id: string) => get<Order>(`/v1/orders/${segment(id)}`),
+      /** What a store has to do, the oldest first; its paid orders, unless said. For merchants. */
+      listOfStore: (
+        storeId: string,
+        filter?: PageOptions & { readonly state?: 'paid' | 'fulfilling' | 'return_requested' },
+      ) => get<Static<typeof OrderPage>>(`/v1/stores/${segment(storeId)}/orders`, filter),
       getQuote: (id: string) => get<Quote>(`/v1/quotes/${segment(id)}`),
       /** For merchants. */
       listDiscounts: (page?: PageOptions) => get<Static<typeof DiscountPage>>('/v1/discounts', page),

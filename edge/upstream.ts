@@ -1,6 +1,6 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Actor } from '../queues/access.ts'
+import type { Actor, Scope } from '../queues/access.ts'
 import type { EdgeContext } from './context.ts'
 import { Problem, type ProblemCode, problems } from './problems.ts'
 import { validator } from './validate.ts'
@@ -81,6 +81,12 @@ export const edenOf = ({ base, fetch }: Upstream) =>
 /** For whom a read is: the service answers only what belongs to them. */
 export const onBehalfOf = (c: EdgeContext, actor: Actor) => ({
   headers: { 'x-waybill-actor': actor.id, traceparent: c.get('traceparent') },
+})
+
+/** The same, of everybody for whom this scope allows it. */
+export const asSeenBy = (c: EdgeContext, actor: Actor, scope: Scope) => ({
+  query: { all: actor.scopes.includes(scope) },
+  ...onBehalfOf(c, actor),
 })
 
 /** Of a webhook's headers, what its sender may have signed with; not what is meant for this server. */

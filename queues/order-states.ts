@@ -19,6 +19,12 @@ export const State = oneOf(
   'Where the order stands. `paid`: its money is captured or set aside; `cancelled`, `expired` and `returned` are final.',
 )
 
+/** Where a store has something to do: each is a list of its own. */
+export const ToDo = oneOf(
+  ['paid', 'fulfilling', 'return_requested'],
+  'What is to be sent or accepted, what is on its way, and what is to come back.',
+)
+
 export const paymentStates = [
   'none',
   'authorized',

@@ -2,14 +2,17 @@ import { treaty } from '@elysiajs/eden/treaty2'
 import { Type } from '@sinclair/typebox'
 import { Discount, DiscountPage } from '../../queues/discounts.ts'
 import { DiscountCode } from '../../queues/order-money.ts'
+import { ToDo } from '../../queues/order-states.ts'
 import { Order, OrderPage, Quote } from '../../queues/order-views.ts'
-import { Id } from '../../queues/schemas.ts'
+import { closed, Id } from '../../queues/schemas.ts'
 import type { OrdersRoutes } from '../../workers/orders/routes.ts'
 import type { Mount } from '../operation.ts'
 import { PageParameters } from '../page.ts'
-import { answersOf, edenOf, onBehalfOf, type Upstream, unstored } from '../upstream.ts'
+import { answersOf, asSeenBy, edenOf, onBehalfOf, type Upstream, unstored } from '../upstream.ts'
 
-/** One's own orders and quotes, and the discounts of merchants. */
+const ToDoParameters = Type.Object({ ...PageParameters.properties, state: Type.Optional(ToDo) }, closed)
+
+/** One's own orders and quotes; for merchants, those of everybody, and discounts. */
 export function mountOrders(mount: Mount, upstream: Upstream): void {
   const api = treaty<OrdersRoutes>(...edenOf(upstream))
   const order = answersOf(Order)
@@ -39,14 +42,37 @@ export function mountOrders(mount: Mount, upstream: Upstream): void {
       method: 'GET',
       path: '/v1/orders/{orderId}',
       tag: 'orders',
-      summary: 'One of one’s own orders, with its lines and its history.',
+      summary: 'One of one’s own orders, or any for whoever may fulfil it, with its lines and its history.',
       access: 'orders:read',
       params: Type.Object({ orderId: Id }),
       answers: { 200: { description: 'The order.', schema: Order } },
       problems: ['not_found', 'upstream_unavailable'],
     },
     async ({ c, actor, params }) =>
-      Response.json(await order(api.orders({ id: params.orderId }).get(onBehalfOf(c, actor))), unstored),
+      Response.json(
+        await order(api.orders({ id: params.orderId }).get(asSeenBy(c, actor, 'orders:fulfil'))),
+        unstored,
+      ),
+  )
+  mount(
+    {
+      id: 'orders.list-of-store',
+      method: 'GET',
+      path: '/v1/stores/{storeId}/orders',
+      tag: 'orders',
+      summary:
+        'What a store has to do, the oldest first: its paid orders, unless another state is asked for.',
+      access: 'orders:fulfil',
+      params: Type.Object({ storeId: Id }),
+      query: ToDoParameters,
+      answers: { 200: { description: 'One page.', schema: OrderPage } },
+      problems: ['upstream_unavailable'],
+    },
+    async ({ c, actor, params, query }) =>
+      Response.json(
+        await page(api.stores({ id: params.storeId }).orders.get({ query, ...onBehalfOf(c, actor) })),
+        unstored,
+      ),
   )
   mount(
     {

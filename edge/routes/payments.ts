@@ -6,15 +6,7 @@ import type { PaymentsRoutes } from '../../workers/payments/routes.ts'
 import { readBytes } from '../middleware/json-body.ts'
 import type { Mount } from '../operation.ts'
 import { PageParameters } from '../page.ts'
-import {
-  answersOf,
-  bodyOf,
-  edenOf,
-  onBehalfOf,
-  sendersHeaders,
-  type Upstream,
-  unstored,
-} from '../upstream.ts'
+import { answersOf, asSeenBy, bodyOf, edenOf, sendersHeaders, type Upstream, unstored } from '../upstream.ts'
 
 const PaymentParameters = Type.Object(
   { ...PageParameters.properties, orderId: Type.Optional(Id) },
@@ -36,14 +28,20 @@ export function mountPayments(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
       method: 'GET',
       path: '/v1/payments',
       tag: 'payments',
-      summary: 'One’s own payments, newest first; of one order, if it is named.',
+      summary:
+        'One’s own payments, newest first, or those of one order: anybody’s, for whoever may move the money.',
       access: 'payments:read',
       query: PaymentParameters,
       answers: { 200: { description: 'One page.', schema: PaymentPage } },
       problems: ['upstream_unavailable'],
     },
-    async ({ c, actor, query }) =>
-      Response.json(await page(api.payments.get({ query, ...onBehalfOf(c, actor) })), unstored),
+    async ({ c, actor, query }) => {
+      const { query: sight, ...behalf } = asSeenBy(c, actor, 'payments:write')
+      return Response.json(
+        await page(api.payments.get({ query: { ...query, ...sight }, ...behalf })),
+        unstored,
+      )
+    },
   )
   mount(
     {
@@ -51,7 +49,7 @@ export function mountPayments(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
       method: 'GET',
       path: '/v1/payments/{paymentId}',
       tag: 'payments',
-      summary: 'One of one’s own payments.',
+      summary: 'One of one’s own payments, or any for whoever may move its money.',
       access: 'payments:read',
       params: Type.Object({ paymentId: Id }),
       answers: { 200: { description: 'The payment.', schema: Payment } },
@@ -59,7 +57,7 @@ export function mountPayments(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
     },
     async ({ c, actor, params }) =>
       Response.json(
-        await payment(api.payments({ id: params.paymentId }).get(onBehalfOf(c, actor))),
+        await payment(api.payments({ id: params.paymentId }).get(asSeenBy(c, actor, 'payments:write'))),
         unstored,
       ),
   )

@@ -1,17 +1,16 @@
 import { treaty } from '@elysiajs/eden/treaty2'
 import { Type } from '@sinclair/typebox'
-import type { Actor } from '../../queues/access.ts'
 import { TicketPage, TicketState } from '../../queues/kitchen.ts'
 import { TableRates } from '../../queues/rates.ts'
 import { closed, Id } from '../../queues/schemas.ts'
 import { Shipment, ShipmentList } from '../../queues/shipments.ts'
 import type { ShippingRoutes } from '../../workers/shipping/routes.ts'
-import type { EdgeContext } from '../context.ts'
 import { readBytes } from '../middleware/json-body.ts'
 import type { Mount } from '../operation.ts'
 import { PageParameters } from '../page.ts'
 import {
   answersOf,
+  asSeenBy,
   bodyOf,
   edenOf,
   onBehalfOf,
@@ -52,7 +51,10 @@ export function mountShipping(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
       problems: ['upstream_unavailable'],
     },
     async ({ c, actor, params: { orderId } }) =>
-      Response.json(await list(api.orders({ id: orderId }).shipments.get(asSeenBy(c, actor))), unstored),
+      Response.json(
+        await list(api.orders({ id: orderId }).shipments.get(asSeenBy(c, actor, 'shipping:write'))),
+        unstored,
+      ),
   )
   mount(
     {
@@ -67,7 +69,10 @@ export function mountShipping(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
       problems: ['not_found', 'upstream_unavailable'],
     },
     async ({ c, actor, params: { shipmentId } }) =>
-      Response.json(await shipment(api.shipments({ id: shipmentId }).get(asSeenBy(c, actor))), unstored),
+      Response.json(
+        await shipment(api.shipments({ id: shipmentId }).get(asSeenBy(c, actor, 'shipping:write'))),
+        unstored,
+      ),
   )
   mount(
     {
@@ -126,8 +131,3 @@ export function mountShipping(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
     },
   )
 }
-
-const asSeenBy = (c: EdgeContext, actor: Actor) => ({
-  query: { all: actor.scopes.includes('shipping:write') },
-  ...onBehalfOf(c, actor),
-})

@@ -4,16 +4,18 @@ import type { Sql } from '../../db/client.ts'
 import { Case, CaseKind, CasePage, CaseState, OrderSaga } from '../../queues/cases.ts'
 import { Discount, DiscountPage } from '../../queues/discounts.ts'
 import { DiscountCode } from '../../queues/order-money.ts'
+import { ToDo } from '../../queues/order-states.ts'
 import { Order, OrderPage, Quote } from '../../queues/order-views.ts'
 import { Id } from '../../queues/schemas.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
+import { readerOf, Sight } from '../runtime/reader.ts'
 import { listCases, readCase } from './cases.ts'
-import { listDiscounts, listOrders, readDiscount, readOrder, readQuote, readSaga } from './reads.ts'
+import { listDiscounts, listOrders, listToDo, readDiscount, readOrder, readQuote, readSaga } from './reads.ts'
 
 /**
- * A customer's own orders and quotes; anybody else's do not exist for them. Discounts are for merchants, cases and sagas
- * for operators: the edge sees to it.
+ * A customer's own orders and quotes; anybody else's do not exist for them, but for those who fulfil orders. Discounts are
+ * for merchants, cases and sagas for operators: the edge sees to it.
  */
 export const routes = (sql: Sql) =>
   new Elysia()
@@ -27,9 +29,26 @@ export const routes = (sql: Sql) =>
     )
     .get(
       '/orders/:id',
-      async ({ params, headers, status }) =>
-        (await readOrder(sql, headers['x-waybill-actor'], params.id)) ?? status(404, notFound),
-      { params: Type.Object({ id: Id }), headers: ActorHeaders, response: { 200: Order, 404: NotFound } },
+      async ({ params, query, headers, status }) =>
+        (await readOrder(sql, params.id, readerOf(headers, query))) ?? status(404, notFound),
+      {
+        params: Type.Object({ id: Id }),
+        query: Sight,
+        headers: ActorHeaders,
+        response: { 200: Order, 404: NotFound },
+      },
+    )
+    .get(
+      '/stores/:id/orders',
+      async ({ params, query }) => {
+        const filter = { storeId: params.id, state: query.state ?? 'paid' }
+        return toPage(await listToDo(sql, { ...filter, ...rangeOf(query) }), query)
+      },
+      {
+        params: Type.Object({ id: Id }),
+        query: Type.Object({ ...PageById.properties, state: Type.Optional(ToDo) }),
+        response: { 200: OrderPage },
+      },
     )
     .get(
       '/quotes/:id',

@@ -13,13 +13,18 @@ import { Payment, PaymentPage } from '../../queues/payments.ts'
 import { Currency, closed, Id } from '../../queues/schemas.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
+import { readerOf, Sight } from '../runtime/reader.ts'
 import { listTransfers, readBalances, reconcile } from './ledger.ts'
 import { trialBalanceOf } from './posting.ts'
 import { readStatement } from './statements.ts'
 import { listPayments, readPayment } from './store.ts'
 import type { TakeEvent } from './webhooks.ts'
 
-const PaymentQuery = Type.Object({ ...PageById.properties, orderId: Type.Optional(Id) })
+const PaymentQuery = Type.Object({
+  ...PageById.properties,
+  ...Sight.properties,
+  orderId: Type.Optional(Id),
+})
 const TransferQuery = Type.Object({ ...PageById.properties, cursor: Type.Optional(TransferNumber) })
 /** Payments that one answer compares with the ledger. */
 const reconcileMax = 2_000
@@ -28,8 +33,8 @@ const Kept = Type.Object({ kept: Type.Literal(true) }, closed)
 const BadSignature = Type.Object({ code: Type.Literal('bad_signature') }, closed)
 
 /**
- * A customer's own payments: anybody else's do not exist for them. The ledger: whom the edge lets read it. Webhooks: who
- * can sign.
+ * A customer's own payments: anybody else's do not exist for them, but for those who move money by hand. The ledger:
+ * whom the edge lets read it. Webhooks: who can sign.
  */
 export const routes = (sql: Sql, takeEvent: TakeEvent) =>
   new Elysia()
@@ -52,16 +57,23 @@ export const routes = (sql: Sql, takeEvent: TakeEvent) =>
     .get(
       '/payments',
       async ({ query, headers }) => {
-        const filter = { customerId: headers['x-waybill-actor'], orderId: query.orderId ?? null }
-        return toPage(await listPayments(sql, { ...filter, ...rangeOf(query) }), query)
+        const { orderId = null, all = false } = query
+        // Everybody's are shown of one order at a time.
+        const reader = readerOf(headers, { all: all && orderId !== null })
+        return toPage(await listPayments(sql, { reader, orderId, ...rangeOf(query) }), query)
       },
       { query: PaymentQuery, headers: ActorHeaders, response: { 200: PaymentPage } },
     )
     .get(
       '/payments/:id',
-      async ({ params, headers, status }) =>
-        (await readPayment(sql, headers['x-waybill-actor'], params.id)) ?? status(404, notFound),
-      { params: Type.Object({ id: Id }), headers: ActorHeaders, response: { 200: Payment, 404: NotFound } },
+      async ({ params, query, headers, status }) =>
+        (await readPayment(sql, params.id, readerOf(headers, query))) ?? status(404, notFound),
+      {
+        params: Type.Object({ id: Id }),
+        query: Sight,
+        headers: ActorHeaders,
+        response: { 200: Payment, 404: NotFound },
+      },
     )
     .get('/ledger/trial-balance', async () => trialBalanceOf(await readBalances(sql)), {
       response: { 200: TrialBalance },

@@ -2,6 +2,7 @@ import type { Sql } from '../../db/client.ts'
 import { oneStatement, oneStatementPerTransaction } from '../../queues/batch.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import type { AttemptState, Payment, Split } from '../../queues/payments.ts'
+import type { Reader } from '../runtime/reader.ts'
 import { type DisputeStatus, statusOf } from './domain.ts'
 import type { ChargeAnswer } from './provider.ts'
 
@@ -185,29 +186,32 @@ export async function markUnknown(tx: Tx, paymentId: string): Promise<boolean> {
 }
 
 export interface PaymentFilter {
-  readonly customerId: string
+  readonly reader: Reader
   readonly orderId: string | null
   readonly cursor: string | null
   readonly limit: number
 }
 
-/** The customer's payments, newest first, those older than the payment `cursor`. */
+/** The payments that this reader may see, newest first, those older than the payment `cursor`. */
 export async function listPayments(sql: Sql, filter: PaymentFilter): Promise<readonly Payment[]> {
-  const { customerId, orderId, cursor, limit } = filter
+  const { reader, orderId, cursor, limit } = filter
   const rows = await sql<PaymentRow[]>`
     select ${paymentColumns(sql)} from payments.payments
-    where customer_id = ${customerId}
+    where true ${theirs(sql, reader)}
       ${orderId === null ? sql`` : sql`and order_id = ${orderId}`}
       ${cursor === null ? sql`` : sql`and id < ${cursor}`}
     order by id desc limit ${limit}`
   return rows.map(toPayment)
 }
 
-export async function readPayment(sql: Sql, customerId: string, id: string): Promise<Payment | null> {
+export async function readPayment(sql: Sql, id: string, reader: Reader): Promise<Payment | null> {
   const [row] = await sql<PaymentRow[]>`
-    select ${paymentColumns(sql)} from payments.payments where id = ${id} and customer_id = ${customerId}`
+    select ${paymentColumns(sql)} from payments.payments where id = ${id} ${theirs(sql, reader)}`
   return row ? toPayment(row) : null
 }
+
+const theirs = (sql: Sql, { actorId, seesAll }: Reader) =>
+  seesAll ? sql`` : sql`and customer_id = ${actorId}`
 
 interface PaymentRow extends Omit<Payment, 'status' | 'createdAt' | 'captureBefore'> {
   readonly status: AttemptState

@@ -1,14 +1,9 @@
 import type { Sql } from '../../db/client.ts'
 import type { Ticket, TicketState } from '../../queues/kitchen.ts'
 import type { Shipment } from '../../queues/shipments.ts'
+import type { Reader } from '../runtime/reader.ts'
 
-/** Who reads: a customer sees their own shipments, without labels; a merchant all. */
-export interface Reader {
-  readonly actorId: string
-  readonly seesAll: boolean
-}
-
-/** The shipments of an order that this reader may see, the oldest first. */
+/** The shipments of an order that this reader may see, the oldest first; labels are for who sees all. */
 export const listShipments = async (sql: Sql, orderId: string, reader: Reader): Promise<Shipment[]> =>
   (
     await sql<Row[]>`select ${columns(sql, reader)} from shipping.shipments s

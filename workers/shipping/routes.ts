@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { Elysia, t } from 'elysia'
+import { Elysia } from 'elysia'
 import type { Sql } from '../../db/client.ts'
 import { TicketPage, TicketState } from '../../queues/kitchen.ts'
 import { TableRates } from '../../queues/rates.ts'
@@ -7,12 +7,11 @@ import { closed, Id } from '../../queues/schemas.ts'
 import { Shipment, ShipmentList } from '../../queues/shipments.ts'
 import { ActorHeaders, NotFound, notFound } from '../runtime/http.ts'
 import { PageById, rangeOf, toPage } from '../runtime/page.ts'
+import { readerOf, Sight } from '../runtime/reader.ts'
 import { readTable } from './rate-store.ts'
 import { listShipments, listTickets, readShipment } from './reads.ts'
 import type { TakeHint } from './webhooks.ts'
 
-/** `all` for whoever the edge has found to be a merchant. */
-const Sight = Type.Object({ all: Type.Optional(t.Boolean()) })
 const TicketQuery = Type.Object({
   ...PageById.properties,
   storeId: Id,
@@ -82,10 +81,5 @@ export const routes = (sql: Sql, takeHint: TakeHint) =>
         response: { 200: Kept, 400: BadSignature, 404: NotFound },
       },
     )
-
-const readerOf = (headers: { readonly 'x-waybill-actor': string }, { all = false }: { all?: boolean }) => ({
-  actorId: headers['x-waybill-actor'],
-  seesAll: all,
-})
 
 export type ShippingRoutes = ReturnType<typeof routes>
