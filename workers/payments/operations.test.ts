@@ -363,6 +363,30 @@ describe('disputes', () => {
       'dispute_lost: 400 refunds < disputes',
     ])
   })
+  test('lost while a refund was on its way: what the parts have not any more is the loss of the shop', async () => {
+    const shop = open()
+    const store = `store:${uuidv7()}`
+    const split = [
+      { account: store, amountMinor: 900 },
+      { account: 'commission', amountMinor: 100 },
+    ]
+    const { paymentId } = await shop.charge({ capture: 'automatic', split })
+    shop.answerRefunds('pending')
+    await shop.of(paymentId).refund(400)
+    const dispute = { reference: 'dp_1', amountMinor: 800, status: 'lost', reason: 'fraudulent' } as const
+    shop.kept(paymentId).disputes.push(dispute)
+    await shop.of(paymentId).observe()
+    Object.assign(shop.kept(paymentId).refunds[0] ?? {}, { status: 'succeeded' })
+    expect(told(await shop.of(paymentId).observe())).toEqual(['payment.refunded'])
+    expect((await postedFor(sql, paymentId)).slice(-3)).toEqual([
+      `refund: 180 ${store} < provider:scripted`,
+      'refund: 20 commission < provider:scripted',
+      'refund: 200 refunds < provider:scripted',
+    ])
+    Object.assign(shop.kept(paymentId).refunds[0] ?? {}, { status: 'failed' })
+    expect(told(await shop.of(paymentId).observe())).toEqual(['payment.refund-failed'])
+    expect(await shop.stateOf(paymentId)).toMatchObject({ refundedMinor: 0, refundPendingMinor: 0 })
+  })
   test('that is over when it is first heard of is opened and closed', async () => {
     const { opened, shop, paymentId, move } = await disputed('lost')
     expect(told(opened)).toEqual(['payment.dispute-opened', 'payment.dispute-closed'])

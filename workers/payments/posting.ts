@@ -41,36 +41,21 @@ export const capturePostings = (money: Money, amountMinor: number): readonly Pos
 
 /** A refund, pro rata over what each part still has of what was captured. */
 export const refundPostings = (money: Money, amountMinor: number): readonly Posting[] =>
-  split(
-    money,
-    amountMinor,
-    part => sumOf(money.posted, part, ['capture', 'refund_reversal']),
-    taken,
-    account => ({
-      debit: backAccount(account),
-      credit: providerAccount(money.provider),
-    }),
-  )
+  back(money, amountMinor, providerAccount(money.provider))
 
-/**
- * A dispute that was lost, out of the parts like a refund. What had gone back before the bank took it once more is the
- * shop's loss.
- */
-export function lossPostings(money: Money, amountMinor: number): readonly Posting[] {
-  const left = money.split.reduce(
-    (sum, _, part) =>
-      sum + sumOf(money.posted, part, ['capture', 'refund_reversal']) - sumOf(money.posted, part, taken),
-    0,
-  )
+/** A dispute that was lost, out of the parts like a refund. */
+export const lossPostings = (money: Money, amountMinor: number): readonly Posting[] =>
+  back(money, amountMinor, 'disputes')
+
+/** What the parts have not any more, for a refund and a lost dispute have crossed, is the shop's loss. */
+function back(money: Money, amountMinor: number, credit: string): readonly Posting[] {
+  const holdsOf = (part: number) => sumOf(money.posted, part, ['capture', 'refund_reversal'])
+  const left = money.split.reduce((sum, _, part) => sum + holdsOf(part) - sumOf(money.posted, part, taken), 0)
   const shared = Math.min(amountMinor, left)
-  const excess = {
-    part: money.split.length,
-    debit: 'refunds',
-    credit: 'disputes',
-    amountMinor: amountMinor - shared,
-  }
-  const parts = refundPostings(money, shared).map(each => ({ ...each, credit: 'disputes' }))
-  return excess.amountMinor > 0 ? [...parts, excess] : parts
+  const parts = split(money, shared, holdsOf, taken, account => ({ debit: backAccount(account), credit }))
+  const excessMinor = amountMinor - shared
+  if (excessMinor === 0) return parts
+  return [...parts, { part: money.split.length, debit: 'refunds', credit, amountMinor: excessMinor }]
 }
 
 const taken: readonly Transfer['kind'][] = ['refund', 'dispute_lost']
