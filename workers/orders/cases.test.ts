@@ -91,6 +91,28 @@ describe('orders.find-stuck', () => {
   })
 })
 
+test('more of them than one look opens cases for: those that have theirs do not hide the others', async () => {
+  const orderId = await desk.placed()
+  while ((await look(2 * hourMs)) > 0);
+  const ids = await copiesOf(orderId, 450)
+  expect([await look(2 * hourMs), await look(2 * hourMs), await look(2 * hourMs)]).toEqual([200, 200, 50])
+  const [row] = await desk.owner`
+    select count(*) as n from orders.cases where kind = 'charge_unanswered' and cause = any(${ids})`
+  expect(row?.n).toBe(450)
+})
+
+/** Orders like this one. */
+async function copiesOf(of: string, many: number) {
+  const ids = Array.from({ length: many }, () => uuidv7())
+  const columns = await desk.owner<{ name: string }[]>`
+    select column_name as name from information_schema.columns where table_schema = 'orders' and table_name = 'orders'
+      and is_generated = 'NEVER' and column_name <> 'id'`
+  const rest = desk.owner.unsafe(columns.map(({ name }) => name).join(', '))
+  await desk.owner`insert into orders.orders (id, ${rest})
+    select new, ${rest} from orders.orders cross join unnest(${ids}::uuid[]) as new where id = ${of}`
+  return ids
+}
+
 describe('orders.resolve-case', () => {
   const resolving = (caseId: string) =>
     jobOf<typeof resolveCase>({ caseId, reason: 'called the customer' }, { actor: somebody() })
