@@ -331,6 +331,12 @@ export const voided = event('payment.voided', {
     closed,
   ),
 })
+const Change = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    description: 'Counts what was told of refunds of this payment: of two events the higher one is newer.',
+  }),
+)
 export const refunded = event('payment.refunded', {
   summary: 'Money went back to the customer.',
   payload: Type.Object(
@@ -338,6 +344,7 @@ export const refunded = event('payment.refunded', {
       ...payment,
       refundId: Id,
       refundedMinor: soFarMinor('All that went back of this payment so far.'),
+      change: Change,
       requestId: Type.Optional(requestId),
     },
     closed,
@@ -350,6 +357,7 @@ export const refundFailed = event('payment.refund-failed', {
       ...payment,
       refundId: Id,
       refundedMinor: soFarMinor('All that went back of this payment, without this.', 0),
+      change: Change,
       requestId,
       reason: Type.String({ description: 'What the provider says.' }),
     },

@@ -228,6 +228,36 @@ describe('money that is not where it was', () => {
     expect(await desk.rowOf(money.orderId)).toMatchObject({ money: 'captured' })
     expect(await casesOf(money.orderId)).toMatchObject([{ kind: 'refund_failed', cause: input.refundId }])
   })
+  test('what went back counts as it was told last, in whatever order a failure and another refund are worked', async () => {
+    const refundedOf = async (orderId: string) =>
+      (await desk.owner`select refunded_minor as minor from orders.orders where id = ${orderId}`)[0]?.minor
+    for (const order of [
+      [0, 1, 2],
+      [0, 2, 1],
+      [1, 0, 2],
+      [1, 2, 0],
+      [2, 0, 1],
+      [2, 1, 0],
+    ] as const) {
+      const money = await desk.paid()
+      const lost = { ...refund(money), requestId: uuidv7() }
+      const events = [
+        { ...lost, refundedMinor: 300, change: 1 },
+        { ...lost, refundedMinor: 0, change: 2, reason: 'account closed' },
+        { ...refund(money), amountMinor: 200, refundedMinor: 200, change: 3 },
+      ] as const
+      for (const at of order) {
+        const event = events[at]
+        await ('reason' in event
+          ? desk.carry(
+              desk.handlers['orders.record-refund-failure'],
+              jobOf<typeof recordRefundFailure>(event),
+            )
+          : desk.carry(desk.handlers['orders.record-refund'], jobOf<typeof recordRefund>(event)))
+      }
+      expect([order, await refundedOf(money.orderId)]).toEqual([order, 200])
+    }
+  })
   test('orders.record-dispute and orders.record-dispute-end: disputed until it is won; once each, in either order', async () => {
     const money = await desk.paid()
     const dispute = { ...money, disputeId: uuidv7(), reason: 'not received' }

@@ -78,7 +78,10 @@ export async function noteVoid(tx: Tx, orderId: string, paymentId: string): Prom
     where id = ${orderId}`
 }
 
-/** Notes how much of the order's payment has gone back so far; another payment's refund is of no concern. */
+/**
+ * Notes how much of the order's payment has gone back, after a refund or without one that failed; another payment's is of
+ * no concern, and neither is what is older than what was noted last.
+ */
 export async function noteRefund(
   tx: Tx,
   refund: {
@@ -86,22 +89,27 @@ export async function noteRefund(
     readonly paymentId: string
     readonly refundId: string
     readonly refundedMinor: number
+    readonly change?: number
   },
+  what: 'refunded' | 'failed',
 ): Promise<void> {
+  const { orderId, paymentId, refundedMinor, change } = refund
+  if (change === undefined) return noteUncounted(tx, refund, what)
   await tx`
-    update orders.orders set refunded_minor = greatest(refunded_minor, ${refund.refundedMinor})
-    where id = ${refund.orderId} and payment_id = ${refund.paymentId}
-      and not exists (select from orders.cases where kind = 'refund_failed' and cause = ${refund.refundId})`
+    update orders.orders set refunded_minor = ${refundedMinor}, refund_changes = ${change}
+    where id = ${orderId} and payment_id = ${paymentId} and refund_changes < ${change}`
 }
 
-/** A refund did not arrive: so much of the payment has gone back without it. */
-export async function noteRefundFailure(
-  tx: Tx,
-  refund: { readonly orderId: string; readonly paymentId: string; readonly refundedMinor: number },
-): Promise<void> {
+/** As releases told it that did not count: in most orders of two such events this is right. */
+async function noteUncounted(tx: Tx, refund: Parameters<typeof noteRefund>[1], what: 'refunded' | 'failed') {
+  const { orderId, paymentId, refundId, refundedMinor } = refund
   await tx`
-    update orders.orders set refunded_minor = least(refunded_minor, ${refund.refundedMinor})
-    where id = ${refund.orderId} and payment_id = ${refund.paymentId}`
+    update orders.orders
+    set refunded_minor = case when ${what === 'failed'} then least(refunded_minor, ${refundedMinor}::bigint)
+                              else greatest(refunded_minor, ${refundedMinor}::bigint) end
+    where id = ${orderId} and payment_id = ${paymentId} and refund_changes = 0
+      and (${what === 'failed'}
+           or not exists (select from orders.cases where kind = 'refund_failed' and cause = ${refundId}))`
 }
 
 /** The order's money is disputed, or is not any more. */

@@ -86,7 +86,7 @@ export const moneyHandlers = (): MoneyHandlers => ({
 
   'orders.record-refund': async job => async tx => {
     const { orderId, paymentId } = job.input
-    await funds.noteRefund(tx, job.input)
+    await funds.noteRefund(tx, job.input, 'refunded')
     const order = await mustLoad(tx, orderId)
     const isLeft = isOver(order.state) && order.paymentId === paymentId
     // What was asked for when the order ended may have met another refund on its way, and was refused for that.
@@ -98,7 +98,7 @@ export const moneyHandlers = (): MoneyHandlers => ({
 
   'orders.record-refund-failure': async job => async tx => {
     const { orderId, paymentId, refundId, amountMinor, currency, reason } = job.input
-    await funds.noteRefundFailure(tx, job.input)
+    await funds.noteRefund(tx, job.input, 'failed')
     const detail = { amountMinor, currency, reason }
     await openCases(tx, [
       { id: job.id, kind: 'refund_failed', cause: refundId, orderId, paymentId, detail, at: job.now },

@@ -26,7 +26,7 @@ export const markPaid = mover<{ readonly payment: Received; readonly authorized?
   }),
   columns: tx => tx`payment_id uuid, amount_minor bigint, currency text, authorized boolean`,
   changes: tx => tx`
-    charging = false, action = null, payment_id = step.payment_id, refunded_minor = 0,
+    charging = false, action = null, payment_id = step.payment_id, refunded_minor = 0, refund_changes = 0,
     captured_minor = case when step.authorized then 0 else step.amount_minor end,
     authorized_minor = case when step.authorized then step.amount_minor else 0 end,
     accept_by = step.at + o.accept_within_ms * interval '1 millisecond'`,

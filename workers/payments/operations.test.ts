@@ -281,13 +281,16 @@ describe('payments.refund', () => {
     const paymentId = await captured(shop)
     await shop.of(paymentId).refund(400)
     Object.assign(shop.kept(paymentId).refunds[0] ?? {}, { status: 'failed' })
-    expect(told(await shop.of(paymentId).observe())).toEqual(['payment.refund-failed'])
+    expect(saidBy(await shop.of(paymentId).observe(), 'payment.refund-failed')).toMatchObject({
+      refundedMinor: 0,
+      change: 2,
+    })
     expect(await shop.stateOf(paymentId)).toMatchObject({ refundedMinor: 0 })
     expect((await postedFor(sql, paymentId)).slice(1)).toEqual([
       'refund: 400 refunds < provider:scripted',
       'refund_reversal: 400 provider:scripted < refunds',
     ])
-    expect(told(await shop.of(paymentId).refund(1_000))).toEqual(['payment.refunded'])
+    expect(saidBy(await shop.of(paymentId).refund(1_000), 'payment.refunded')).toMatchObject({ change: 3 })
   })
   test('one that somebody made at the provider counts like ours', async () => {
     const shop = open()

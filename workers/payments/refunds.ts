@@ -84,12 +84,9 @@ export async function settleRefund(
     where id = ${id} and status = 'pending' returning amount_minor as "amountMinor", request_id as "requestId"`
   if (!refund) return []
   const { amountMinor, requestId } = refund
-  await tx`
-    update payments.payments set refunded_minor = refunded_minor + ${amountMinor},
-      refund_pending_minor = refund_pending_minor - ${amountMinor} where id = ${paymentId}`
+  const sums = await count(tx, paymentId, { refundedMinor: amountMinor, pendingMinor: -amountMinor })
   await postRefund(tx, payment, id, amountMinor)
-  const refundedMinor = payment.refundedMinor + amountMinor
-  return [emit(refunded, { ...moneyOf(payment, amountMinor), refundId: id, refundedMinor, requestId })]
+  return [emit(refunded, { ...moneyOf(payment, amountMinor), refundId: id, ...sums, requestId })]
 }
 
 /** It did not reach the customer: what was set aside is free, what was posted is reversed. */
@@ -106,15 +103,26 @@ export async function failRefund(
   if (!refund) return []
   const { amountMinor, requestId, wasPending } = refund
   const backMinor = wasPending ? 0 : amountMinor
-  await tx`
-    update payments.payments set refunded_minor = refunded_minor - ${backMinor}::bigint,
-      refund_pending_minor = refund_pending_minor - ${amountMinor - backMinor}::bigint where id = ${paymentId}`
+  const sums = await count(tx, paymentId, {
+    refundedMinor: -backMinor,
+    pendingMinor: backMinor - amountMinor,
+  })
   await reverseRefund(tx, id)
-  const refundedMinor = payment.refundedMinor - backMinor
   const money = moneyOf(payment, amountMinor)
-  return [
-    emit(refundFailed, { ...money, refundId: id, refundedMinor, requestId, reason: reason.slice(0, 300) }),
-  ]
+  return [emit(refundFailed, { ...money, refundId: id, ...sums, requestId, reason: reason.slice(0, 300) })]
+}
+
+/** Counts what ended, and which change of it this is: events are not always worked in their order. */
+async function count(
+  tx: Tx,
+  paymentId: string,
+  by: { readonly refundedMinor: number; readonly pendingMinor: number },
+) {
+  const [sums] = await tx<[{ refundedMinor: number; change: number }]>`
+    update payments.payments set refunded_minor = refunded_minor + ${by.refundedMinor}::bigint,
+      refund_pending_minor = refund_pending_minor + ${by.pendingMinor}::bigint, refund_changes = refund_changes + 1
+    where id = ${paymentId} returning refunded_minor as "refundedMinor", refund_changes as change`
+  return sums
 }
 
 /** Made by somebody else, such as a person at the provider's own console: it is a refund all the same. */
