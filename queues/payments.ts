@@ -269,6 +269,23 @@ export const recordPayout = command('payments.record-payout', {
   timeoutMs: 10_000,
 })
 
+export const collectEvents = command('payments.collect-events', {
+  summary:
+    'Ask providers for what they could not tell by webhook, and look at the payments that it is about.',
+  everyMs: 600_000,
+  input: Type.Object({}, closed),
+  output: Type.Object(
+    {
+      events: Type.Integer({ minimum: 0, description: 'About payments of ours, that were not known.' }),
+      unanswered: Type.Integer({ minimum: 0, description: 'Providers that did not answer.' }),
+    },
+    closed,
+  ),
+  refusals: {},
+  retry: retry.standard,
+  timeoutMs: 60_000,
+})
+
 export const rollUpLedger = command('payments.roll-up-ledger', {
   summary:
     'Add what was posted to the balances of accounts, so that reading them does not sum the whole history.',
@@ -379,7 +396,17 @@ export const disputeClosed = event('payment.dispute-closed', {
 
 export const payments = service('payments', {
   summary: 'Charges and refunds at a payment provider, and the ledger of both.',
-  commands: [charge, capture, voidPayment, refund, observe, reconcile, recordPayout, rollUpLedger],
+  commands: [
+    charge,
+    capture,
+    voidPayment,
+    refund,
+    observe,
+    reconcile,
+    collectEvents,
+    recordPayout,
+    rollUpLedger,
+  ],
   events: [
     authorized,
     captured,

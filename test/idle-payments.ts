@@ -13,6 +13,7 @@ export const idlePayments: Omit<Handlers<typeof payments>, 'payments.charge'> = 
     done({ refundId: job.id, paymentId: job.input.paymentId, status: 'succeeded' }),
   'payments.observe': unused,
   'payments.reconcile': async () => done({ observed: 0, voided: 0 }),
+  'payments.collect-events': async () => done({ events: 0, unanswered: 0 }),
   'payments.record-payout': unused,
   'payments.roll-up-ledger': async () => done({ transfers: 0 }),
 }

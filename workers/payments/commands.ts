@@ -18,6 +18,7 @@ import { type PaymentRow, readState } from './state.ts'
 import { payOut } from './statements.ts'
 import * as store from './store.ts'
 import { applyCharge, applyView } from './view.ts'
+import { collectEvents } from './webhooks.ts'
 
 type Charge = typeof chargeCommand
 type Observe = typeof observeCommand
@@ -104,6 +105,15 @@ export const handlers = (deps: PaymentDeps): Handlers<typeof payments> => ({
         ],
       },
     )
+  },
+
+  'payments.collect-events': async job => {
+    const since = new Date(job.now.getTime() - eventsKeptMs)
+    const found = await Promise.all(deps.remotes.map(desk => collectEvents(desk, since, job, deps)))
+    return done({
+      events: found.reduce<number>((sum, events) => sum + (events ?? 0), 0),
+      unanswered: found.filter(events => events === null).length,
+    })
   },
 
   'payments.record-payout': async job => async tx => {

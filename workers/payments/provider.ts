@@ -24,6 +24,8 @@ export interface Provider {
   find(charge: ChargeRef, signal: AbortSignal): Promise<ChargeView | null>
   /** What its webhook says, which is a hint and no more: the charge is asked for. Throws `BadSignature`. */
   readEvent(raw: Uint8Array, headers: Headers, now: Date): Promise<ProviderEvent>
+  /** Events since then that no webhook of its could deliver, the newest first: it need not know more than a few hundred. */
+  missedEvents(since: Date, signal: AbortSignal): Promise<readonly ProviderEvent[]>
 }
 
 /** A charge, by our key and, once it is known, by the provider's own id. */

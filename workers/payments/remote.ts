@@ -18,6 +18,8 @@ export interface PaymentDeps {
   readonly chosenFor: (currency: string) => Desk
   /** The provider that a payment was made at; throws if it is not configured any more. */
   readonly remoteOf: (provider: string) => Desk
+  /** All providers of the settings. */
+  readonly remotes: Desks
   /** Waits before a provider that did not answer is asked again. */
   readonly inquiriesMs: readonly number[]
   /** How long a buyer may take to confirm a charge at the bank. */
@@ -29,9 +31,10 @@ export interface PaymentDeps {
 }
 
 /** The first is preferred for new payments; every payment stays where it was made. */
-export function remotesOf(remotes: Desks): Pick<PaymentDeps, 'chosenFor' | 'remoteOf'> {
+export function remotesOf(remotes: Desks): Pick<PaymentDeps, 'chosenFor' | 'remoteOf' | 'remotes'> {
   const byName = new Map(remotes.map(remote => [remote.provider.name, remote]))
   return {
+    remotes,
     chosenFor: currency => deskFor(remotes, currency),
     remoteOf: name => {
       const remote = byName.get(name)

@@ -5,11 +5,12 @@ import {
   type ChargeView,
   type DisputeView,
   type Provider,
+  type ProviderEvent,
   ProviderRefusal,
   type RefundView,
 } from './provider.ts'
 
-type Call = 'charge' | 'capture' | 'void' | 'refund' | 'find'
+type Call = 'charge' | 'capture' | 'void' | 'refund' | 'find' | 'missed'
 /** How a call goes wrong: nothing arrives, or it arrives and the answer does not. */
 export type Fault = 'before' | 'after'
 
@@ -24,6 +25,7 @@ interface Kept {
 /** A provider in memory that does all that the port can say, and goes wrong as the test says. Its cards say how it answers. */
 export function scriptedProvider({ severalCaptures = true } = {}) {
   const charges = new Map<string, Kept>()
+  const missed: ProviderEvent[] = []
   const faults: { call: Call; fault: Fault }[] = []
   let chance: ((call: Call) => Fault | null) | null = null
   let refundsAre: 'refunded' | 'pending' | 'failed' = 'refunded'
@@ -107,6 +109,7 @@ export function scriptedProvider({ severalCaptures = true } = {}) {
         }
         return view
       }),
+    missedEvents: () => serve('missed', () => missed),
     readEvent: async (raw, headers, now) => {
       if (headers.get('x-scripted-signature') !== 'good') throw new BadSignature('not signed')
       return { chargeKey: null, reference: null, ...JSON.parse(new TextDecoder().decode(raw)), at: now }
@@ -124,6 +127,8 @@ export function scriptedProvider({ severalCaptures = true } = {}) {
     answerRefunds: (as: typeof refundsAre) => {
       refundsAre = as
     },
+    /** Tells this by a webhook that nobody gets. */
+    miss: (event: ProviderEvent) => missed.push(event),
     /** What the provider has, to be looked at and changed by the test. */
     kept: (paymentId: string) => kept(`charge:${paymentId}`),
     takenFrom: (paymentId: string) => takenOf(kept(`charge:${paymentId}`)),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { v7 as uuidv7 } from 'uuid'
 import type { Sql } from '../../db/client.ts'
 import type { Enqueued } from '../../queues/journal.ts'
+import type { collectEvents } from '../../queues/payments.ts'
 import { type TestDatabase, testDatabase } from '../../test/harness.ts'
 import { reconcile as readReconciliation } from './ledger.ts'
 import { serviceAt } from './operations.fixture.ts'
@@ -66,6 +67,26 @@ describe('a webhook of a provider', () => {
     expect(await take({ id: uuidv7(), kind: 'balance.available' })).toBe('kept')
     expect((await commands()).length).toBe(before)
     expect(await readReconciliation(sql, { cursor: null, limit: 10 })).toMatchObject({ unmatchedEvents: 2 })
+  })
+  test('that was lost is collected: payments.collect-events finds it at its provider, once, even if it comes after all', async () => {
+    const shop = serviceAt(sql, scripted.provider)
+    const { paymentId } = await shop.charge()
+    const before = (await commands()).length
+    const about = { id: uuidv7(), kind: 'charge.disputed', chargeKey: `charge:${paymentId}`, reference: null }
+    scripted.miss({ ...about, at: new Date() })
+    const collect = () => shop.run<typeof collectEvents>('payments.collect-events', {})
+    expect(await collect()).toMatchObject({ output: { events: 1, unanswered: 0 } })
+    expect(await collect()).toMatchObject({ output: { events: 0, unanswered: 0 } }) // twice is once
+    await take(about)
+    expect((await commands()).slice(before)).toMatchObject([{ input: { paymentId } }])
+  })
+  test('cannot be collected from a provider that does not answer: it is asked again by the clock', async () => {
+    scripted.fail('missed', 'before')
+    const collected = await serviceAt(sql, scripted.provider).run<typeof collectEvents>(
+      'payments.collect-events',
+      {},
+    )
+    expect(collected).toMatchObject({ output: { events: 0, unanswered: 1 } })
   })
   test('that nobody signed, or of a provider that is not there, leaves nothing behind', async () => {
     const before = await kept()

@@ -1,9 +1,11 @@
 import type { Sql } from '../../db/client.ts'
+import type { Job } from '../../queues/outcome.ts'
 import { observe } from '../../queues/payments.ts'
 import { startTrace } from '../../queues/trace.ts'
 import type { ServiceDeps } from '../runtime/service.ts'
 import { paymentOf } from './domain.ts'
 import { BadSignature, type Provider, type ProviderEvent } from './provider.ts'
+import type { Desk } from './providers/choice.ts'
 
 export type EventAnswer = 'kept' | 'bad_signature' | 'no_provider'
 
@@ -25,6 +27,30 @@ export const createTakeEvent =
     if (isAsked) enqueue([{ id, type: observe.name, delayMs: 0 }])
     return 'kept'
   }
+
+/**
+ * What a provider could not tell by webhook is kept as if it had; each is a reason to ask about its payment, once. Answers
+ * how many were not known, or null if the provider did not answer.
+ */
+export async function collectEvents(
+  { provider, ask }: Desk,
+  since: Date,
+  { now, signal }: Pick<Job, 'now' | 'signal'>,
+  { sql, newId, enqueue }: Pick<ServiceDeps, 'sql' | 'newId' | 'enqueue'>,
+): Promise<number | null> {
+  const reply = await ask(callSignal => provider.missedEvents(since, callSignal), signal)
+  if (reply.kind !== 'answer') return null
+  let count = 0
+  for (const event of reply.answer.toReversed()) {
+    const raw = new TextEncoder().encode(JSON.stringify(event))
+    const id = newId()
+    if (!(await keepEvent(sql, { provider: provider.name, event, raw, receivedAt: now, commandId: id })))
+      continue
+    enqueue([{ id, type: observe.name, delayMs: 0 }])
+    count++
+  }
+  return count
+}
 
 function nullIfForged(error: unknown): null {
   if (error instanceof BadSignature) return null

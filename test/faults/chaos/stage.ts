@@ -3,7 +3,7 @@ import type { Client } from '../../../client/client.ts'
 import type { Operation } from '../../../client/types.ts'
 import type { Command, InputOf, OutputOf } from '../../../queues/command.ts'
 import type { place } from '../../../queues/orders.ts'
-import { reconcile } from '../../../queues/payments.ts'
+import { collectEvents, reconcile } from '../../../queues/payments.ts'
 import { trackOverdue } from '../../../queues/shipments.ts'
 import { putOnSale } from '../../trade.ts'
 import { until } from '../world.ts'
@@ -204,6 +204,7 @@ async function hoursPass(shop: Shop): Promise<void> {
   await sql`update payments.payments set reconcile_at = now() where reconcile_at > now()`
   await sql`update shipping.shipments set track_at = now() where track_at > now()`
   await ask(reconcile, {})
+  await ask(collectEvents, {})
   await ask(trackOverdue, {})
 }
 

@@ -51,6 +51,13 @@ export function createSimulator({ url, webhookSecret }: SimulatorSettings): Prov
       if (fault !== null) throw new BadSignature(fault)
       return toEvent(JSON.parse(new TextDecoder().decode(raw)))
     },
+    missedEvents: async (since, signal) => {
+      const path = `/events/undelivered?since=${since.toISOString()}`
+      const { events } = await send<{ readonly events: readonly SimulatorEvent[] }>(`${url}${path}`, {
+        signal,
+      })
+      return events.map(toEvent)
+    },
   }
 }
 

@@ -40,6 +40,7 @@ export function startStripeApi() {
   const intents = new Map<string, Intent>()
   const refunds: Refund[] = []
   const disputes: object[] = []
+  const events: object[] = []
   const answers = new Map<
     string,
     { readonly words: string; readonly status: number; readonly body: object }
@@ -84,6 +85,7 @@ export function startStripeApi() {
   function act(method: string, [what, id, verb]: string[], form: Record<string, string>): object {
     if (what === 'refunds') return method === 'GET' ? list(refunds.filter(at(form))) : refund(form)
     if (what === 'disputes') return list(disputes)
+    if (what === 'events') return list(events)
     if (method === 'POST' && id === undefined) return create(form)
     if (id === 'search') {
       const [, key] = /^metadata\['waybill_charge'\]:'(.*)'$/.exec(form.query ?? '') ?? []
@@ -185,6 +187,8 @@ export function startStripeApi() {
     seen,
     intents,
     refunds,
+    /** What Stripe could not deliver. */
+    events,
     /** The next answer, instead of its own. */
     answerNext: (status: number, body: object): void => void next.push({ status, body }),
     /** A dispute that Stripe lists for the intent. */

@@ -312,6 +312,19 @@ describe('webhooks', () => {
       })
     }
   })
+  test('that could not be delivered are asked for, and read alike', async () => {
+    stripeApi.events.push(
+      JSON.parse(eventOf('charge.dispute.created', { ...objects.dispute, payment_intent: 'pi_1' })),
+    )
+    const since = new Date(1_700_000_000_000)
+    expect(await provider.missedEvents(since, signal)).toMatchObject([
+      { id: objects.event.id, kind: 'charge.dispute.created', chargeKey: null, reference: 'pi_1' },
+    ])
+    expect(stripeApi.seen.at(-1)).toMatchObject({
+      path: '/v1/events',
+      form: { delivery_success: 'false', 'created[gte]': '1700000000' },
+    })
+  })
   test('with other bytes, another secret, no signature, or after five minutes are refused', async () => {
     const payload = eventOf('payment_intent.succeeded', objects.payment_intent)
     const right = await sign(payload)

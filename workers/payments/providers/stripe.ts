@@ -4,6 +4,7 @@ import {
   type ChargeAnswer,
   type ChargeRef,
   type Provider,
+  type ProviderEvent,
   ProviderRefusal,
 } from '../provider.ts'
 import { stripeTakes, toStripe } from './stripe-amounts.ts'
@@ -144,15 +145,25 @@ export function createStripe(options: StripeOptions): Provider {
             throw new BadSignature(error.message.split('\n')[0])
           throw error
         })
-      const about = event.data.object as AboutCharge
-      return {
-        id: event.id,
-        kind: event.type,
-        chargeKey: about.metadata?.[chargeKeyName] ?? null,
-        reference: about.object === 'payment_intent' ? (about.id ?? null) : referenceIn(about),
-        at: new Date(event.created * 1_000),
-      }
+      return toEvent(event)
     },
+
+    missedEvents: translated(async since => {
+      const created = { gte: Math.floor(since.getTime() / 1_000) }
+      const { data } = await stripe.events.list({ delivery_success: false, created, limit: pageMax })
+      return data.map(toEvent)
+    }),
+  }
+}
+
+const toEvent = (event: Stripe.Event): ProviderEvent => {
+  const about = event.data.object as AboutCharge
+  return {
+    id: event.id,
+    kind: event.type,
+    chargeKey: about.metadata?.[chargeKeyName] ?? null,
+    reference: about.object === 'payment_intent' ? (about.id ?? null) : referenceIn(about),
+    at: new Date(event.created * 1_000),
   }
 }
 

@@ -4,6 +4,7 @@ import { callMishaps, operations, webhookMishaps } from './mischief.ts'
 
 const controls: readonly (readonly [string, string])[] = [
   ['GET /charges/{key}', 'everything about one charge, by the key that it was asked for with'],
+  ['GET /events/undelivered?since={ISO 8601}', 'what no webhook could deliver since then'],
   ['GET /ledger', 'everything that was charged, captured, refunded and disputed'],
   ['GET /ledger/totals', 'how many charges, in which status, and how much by currency'],
   ['POST /charges/{key}/disputes', 'the buyer disputes it: {"amountMinor"?, "reason"?}'],

@@ -103,6 +103,12 @@ export function routes({ book, mischief, webhooks, written, heard, slowMs }: Rou
 
     '/': { GET: () => frontPage() },
     '/healthz': { GET: () => Response.json({ ok: true }) },
+    '/events/undelivered': {
+      GET: (request: Asked) => {
+        const since = new Date(new URL(request.url).searchParams.get('since') ?? 0)
+        return Response.json({ events: webhooks.undelivered(since) })
+      },
+    },
     '/ledger': { GET: () => Response.json(ledgerOf(book.all())) },
     '/ledger/totals': {
       GET: () => Response.json({ ...totalsOf(book.all()), webhooks: webhooks.counts() }),

@@ -191,6 +191,15 @@ describe('webhooks', () => {
   }
   const keys = (got: readonly { readonly key: string }[]) => got.map(({ key }) => key).join('')
 
+  test('that nobody took can be asked for, until somebody does', async () => {
+    const since = new Date(Date.now() - 60_000)
+    const { simulator, arrived } = await order('lose', 2)
+    await arrived(1)
+    await Bun.sleep(50)
+    const missed = () => client(simulator).missedEvents(since, signal)
+    expect((await missed()).map(({ chargeKey }) => chargeKey)).toEqual(['b', 'a'])
+    expect(await client(simulator).missedEvents(new Date(Date.now() + 60_000), signal)).toEqual([])
+  })
   test('duplicate: the same event comes twice', async () => {
     const { got, arrived } = await order('duplicate', 3)
     await arrived(6)

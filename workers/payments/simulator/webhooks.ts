@@ -27,6 +27,7 @@ const longestWaitMs = 60_000
 /** About half a day; then it counts as lost. */
 const attemptsMax = 720
 const attemptMaxMs = 5_000
+const undeliveredMax = 500
 const atOnceMax = 32
 const hour = 3_600_000
 /** Time for one to arrive before the next, where their order matters. */
@@ -39,6 +40,8 @@ export function createWebhooks({ url, secret, mischief, nowMs, settled }: Webhoo
   const queue: (() => Promise<void>)[] = []
   const held: (() => void)[] = []
   const closing = new AbortController()
+  /** What nobody has taken, the oldest first. */
+  const undelivered = new Map<string, SimulatorEvent>()
   const counts = { sent: 0, delivered: 0, lost: 0 }
   let atWork = 0
 
@@ -55,6 +58,7 @@ export function createWebhooks({ url, secret, mischief, nowMs, settled }: Webhoo
 
   async function attempt(event: SimulatorEvent, number: number, how: WebhookMishap | null): Promise<void> {
     const delivered = await post(event, how)
+    if (delivered) undelivered.delete(event.id)
     if (delivered || number >= attemptsMax) {
       if (delivered) counts.delivered++
       else counts.lost++
@@ -113,14 +117,28 @@ export function createWebhooks({ url, secret, mischief, nowMs, settled }: Webhoo
         wait(apartMs, release)
     }
   }
+  function keepUndelivered(event: SimulatorEvent): void {
+    undelivered.set(event.id, event)
+    const [oldest] = undelivered.keys()
+    if (undelivered.size > undeliveredMax && oldest !== undefined) undelivered.delete(oldest)
+  }
   const release = () => {
     for (const [at, each] of held.splice(0).reverse().entries()) wait(at * apartMs, each)
   }
 
   return {
     counts: (): Readonly<typeof counts> => ({ ...counts }),
-    tell: (event: SimulatorEvent): void =>
-      url === null ? settled(event) : send(event, mischief.nextWebhook()),
+    tell: (event: SimulatorEvent): void => {
+      if (url === null) {
+        settled(event)
+        return
+      }
+      keepUndelivered(event)
+      send(event, mischief.nextWebhook())
+    },
+    /** What nobody has taken since then, the newest first: as much as it remembers. */
+    undelivered: (since: Date): readonly SimulatorEvent[] =>
+      [...undelivered.values()].filter(({ at }) => new Date(at) >= since).reverse(),
     close: (): void => closing.abort(),
   }
 }

@@ -51,7 +51,8 @@ export const quarrelling: readonly Story[] = [
       await cancel(stage)
       await seesCase(stage, 'refund_failed')
     },
-    rights: [notSentBack],
+    // Whoever hears of the failure before the success tries once more.
+    rights: [notSentBack, { ...notSentBack, cases: ['refund_failed', 'refund_failed'] }],
   },
   {
     name: 'disputed',
