@@ -11,6 +11,7 @@ export const caseKinds = [
   'refund_failed',
   'dispute',
   'shipment_returned',
+  'shipment_lost',
   'dead_command',
   'charge_unanswered',
   'money_not_returned',

@@ -105,3 +105,10 @@ export const shipmentReturned = event('shipment.returned', {
   summary: 'A shipment went back to its sender.',
   payload: Type.Object({ ...shipment, lines: ShippedLines }, closed),
 })
+export const shipmentLost = event('shipment.lost', {
+  summary: 'The carrier has lost a shipment, or nothing was heard of it for thirty days; it may be found.',
+  payload: Type.Object(
+    { ...shipment, status: oneOf(['lost', 'expired'], 'Lost, or not heard of for thirty days.') },
+    closed,
+  ),
+})

@@ -1,7 +1,7 @@
 // Orders from paid to delivered, and back.
 import { Type } from '@sinclair/typebox'
 import { command } from './command.ts'
-import { ShipmentId, shipmentDelivered, shipmentReturned } from './fulfilment.ts'
+import { ShipmentId, shipmentDelivered, shipmentLost, shipmentReturned } from './fulfilment.ts'
 import { moved, orderNotFound, Pieces, State, stateConflict } from './order-states.ts'
 import { retry } from './retry.ts'
 import { AmountMinor, closed, Id, Instant, lineOfText, oneOf, Quantity, Sku } from './schemas.ts'
@@ -131,6 +131,15 @@ export const recordShipmentReturn = command('orders.record-shipment-return', {
   summary: 'Note that a shipment went back to its sender, and open a case.',
   on: shipmentReturned,
   input: shipmentReturned.payload,
+  output: moved,
+  refusals: {},
+  ...rules,
+})
+
+export const recordShipmentLoss = command('orders.record-shipment-loss', {
+  summary: 'Note that nobody knows where a shipment is, and open a case.',
+  on: shipmentLost,
+  input: shipmentLost.payload,
   output: moved,
   refusals: {},
   ...rules,

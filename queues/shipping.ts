@@ -1,5 +1,11 @@
 import { service } from './command.ts'
-import { shipmentChanged, shipmentCreated, shipmentDelivered, shipmentReturned } from './fulfilment.ts'
+import {
+  shipmentChanged,
+  shipmentCreated,
+  shipmentDelivered,
+  shipmentLost,
+  shipmentReturned,
+} from './fulfilment.ts'
 import { advanceTicket, openTicket } from './kitchen.ts'
 import { findRates, forgetRates, setTableRates } from './rates.ts'
 import {
@@ -29,7 +35,7 @@ export const shipping = service('shipping', {
     openTicket,
     advanceTicket,
   ],
-  events: [shipmentCreated, shipmentChanged, shipmentDelivered, shipmentReturned],
+  events: [shipmentCreated, shipmentChanged, shipmentDelivered, shipmentReturned, shipmentLost],
   concurrency: 20,
   lockMs: 10_000,
 })

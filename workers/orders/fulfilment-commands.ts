@@ -36,6 +36,7 @@ type FulfilmentHandlers = Pick<
   | 'orders.cancel-unaccepted'
   | 'orders.record-delivery'
   | 'orders.record-shipment-return'
+  | 'orders.record-shipment-loss'
 >
 
 /** Orders that one run of the clock cancels; the rest follow at once. */
@@ -115,13 +116,20 @@ export const fulfilmentHandlers = (): FulfilmentHandlers => ({
   'orders.record-shipment-return': async job => async tx => {
     const { orderId, shipmentId, lines } = job.input
     const isNews = await fulfilment.endShipment(tx, { id: shipmentId, orderId, state: 'returned' })
-    if (isNews) {
-      const detail = { lines: gather(lines) }
-      await openCases(tx, [
-        { id: job.id, kind: 'shipment_returned', cause: shipmentId, orderId, detail, at: job.now },
-      ])
-    }
+    // A case even if it had arrived before: the pieces are with neither the shelf nor the customer.
+    const detail = { lines: gather(lines) }
+    await openCases(tx, [
+      { id: job.id, kind: 'shipment_returned', cause: shipmentId, orderId, detail, at: job.now },
+    ])
     return completeIfOver(tx, job, { isNews, cause: 'orders.record-shipment-return' })
+  },
+
+  'orders.record-shipment-loss': async job => async tx => {
+    const { orderId, shipmentId, status } = job.input
+    await openCases(tx, [
+      { id: job.id, kind: 'shipment_lost', cause: shipmentId, orderId, detail: { status }, at: job.now },
+    ])
+    return done({ orderId, state: (await mustLoad(tx, orderId)).state })
   },
 })
 

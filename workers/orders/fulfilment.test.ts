@@ -4,6 +4,7 @@ import type {
   accept,
   cancelUnaccepted,
   recordDelivery,
+  recordShipmentLoss,
   recordShipmentReturn,
   reject,
   ship,
@@ -247,6 +248,34 @@ describe('orders.record-delivery', () => {
     expect(isOnce).toBe(true)
     const [found] = await desk.owner`select kind, cause from orders.cases where order_id = ${orderId}`
     expect({ ...found }).toEqual({ kind: 'shipment_returned', cause: job.id })
+  })
+  test('orders.record-shipment-return: one that came back after it had arrived is a case, too', async () => {
+    const { orderId } = await desk.paid()
+    const job = shipping(orderId)
+    await desk.carry(desk.handlers['orders.ship'], job)
+    await deliver(orderId, job.id)
+    const back = jobOf<typeof recordShipmentReturn>(arrival(orderId, job.id).input)
+    expect((await desk.twice(desk.handlers['orders.record-shipment-return'], back)).isOnce).toBe(true)
+    const [found] = await desk.owner`select kind, cause from orders.cases where order_id = ${orderId}`
+    expect({ ...found }).toEqual({ kind: 'shipment_returned', cause: job.id })
+  })
+  test('orders.record-shipment-loss: a parcel that nobody finds is a case, once, and may arrive all the same', async () => {
+    const { orderId } = await desk.paid()
+    const job = shipping(orderId)
+    await desk.carry(desk.handlers['orders.ship'], job)
+    const { lines: _, ...parcel } = arrival(orderId, job.id).input
+    const loss = jobOf<typeof recordShipmentLoss>({ ...parcel, status: 'lost' })
+    const { first, isOnce } = await desk.twice(desk.handlers['orders.record-shipment-loss'], loss)
+    expect(first).toMatchObject({ output: { state: 'fulfilling' } })
+    expect(isOnce).toBe(true)
+    await desk.carry(
+      desk.handlers['orders.record-shipment-loss'],
+      jobOf<typeof recordShipmentLoss>({ ...parcel, status: 'expired' }),
+    )
+    expect([
+      ...(await desk.owner`select kind, cause, detail from orders.cases where order_id = ${orderId}`),
+    ]).toEqual([{ kind: 'shipment_lost', cause: job.id, detail: { status: 'lost' } }])
+    expect(await deliver(orderId, job.id)).toMatchObject({ output: { state: 'completed' } })
   })
   test('cancel after shipping is refused', async () => {
     const { orderId } = await desk.paid()

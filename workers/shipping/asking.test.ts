@@ -109,6 +109,7 @@ describe('by the clock', () => {
     expect(result).toEqual({ shipments: 1 })
     expect((await kernel.story(id)).events).toMatchObject([
       { type: 'shipment.changed', payload: { shipmentId: silent.shipmentId, status: 'expired' } },
+      { type: 'shipment.lost', payload: { shipmentId: silent.shipmentId, status: 'expired' } },
     ])
     expect((await kernel.run(expireSilent, {})).result).toEqual({ shipments: 0 })
     expect(await rowOf(fresh.shipmentId)).toMatchObject({ status: 'label_created' })

@@ -3,6 +3,7 @@ import {
   shipmentChanged,
   shipmentCreated,
   shipmentDelivered,
+  shipmentLost,
   shipmentReturned,
 } from '../../queues/fulfilment.ts'
 import type { TicketState } from '../../queues/kitchen.ts'
@@ -52,13 +53,17 @@ export function newsOf({ before, after, lines, ...shipment }: Moved): Emitted[] 
   const created = before === 'pending' ? [emit(shipmentCreated, whole)] : []
   if (after === 'label_created') return created
   const changed = emit(shipmentChanged, { ...shipment, status: after })
-  const ended =
-    after === 'delivered'
-      ? [emit(shipmentDelivered, whole)]
-      : after === 'returned_to_sender'
-        ? [emit(shipmentReturned, whole)]
-        : []
-  return [...created, changed, ...ended]
+  switch (after) {
+    case 'delivered':
+      return [...created, changed, emit(shipmentDelivered, whole)]
+    case 'returned_to_sender':
+      return [...created, changed, emit(shipmentReturned, whole)]
+    case 'lost':
+    case 'expired':
+      return [...created, changed, emit(shipmentLost, { ...shipment, status: after })]
+    default:
+      return [...created, changed]
+  }
 }
 
 /** Where a ticket may go from each state. */
