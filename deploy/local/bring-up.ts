@@ -3,8 +3,14 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { migrate } from '../../db/migrate.ts'
 import { SettingError } from '../../queues/settings.ts'
-import { type Simulator, startSimulator as startProvider } from '../../workers/payments/simulator/server.ts'
-import { startSimulator } from '../../workers/shipping/simulator/server.ts'
+import {
+  type Simulator as Provider,
+  startSimulator as startProvider,
+} from '../../workers/payments/simulator/server.ts'
+import {
+  type Simulator as Carrier,
+  startSimulator as startCarrier,
+} from '../../workers/shipping/simulator/server.ts'
 import { startSingle } from '../single.ts'
 import type { Databases } from './development-accounts.ts'
 import { type Mailbox, startMailbox } from './mailbox.ts'
@@ -20,8 +26,8 @@ export interface Up {
   readonly servers: Servers
   readonly mailbox: Mailbox
   readonly mailsDir: string
-  /** The payment provider. */
-  readonly provider: Simulator
+  readonly provider: Provider
+  readonly carrier: Carrier
   /** Names of the migrations that this start applied. */
   readonly applied: readonly string[]
   readonly databases: Databases
@@ -30,6 +36,7 @@ export interface Up {
 const remedy = 'set PORT to another one (PORT=0 takes a free one)'
 const mailboxPort = 1025
 const providerPort = 4100
+const carrierPort = 4200
 /** A scan of a parcel in so many milliseconds, until it is delivered. */
 const parcelStepMs = 5_000
 
@@ -58,8 +65,8 @@ export async function bringUp(
     throw new SetupError(`The database cannot be migrated: ${error.message}${orBegin}.`)
   })
   const chosen = port === 0 ? await freePort() : port
-  const carrier = startSimulator({
-    port: 0,
+  const carrier = startCarrier({
+    port: await preferPort(carrierPort),
     secret: process.env.CARRIER_SIMULATOR_SECRET || 'development-only',
     webhookUrl: `http://localhost:${chosen}/v1/webhooks/shipping/simulator`,
     stepMs: parcelStepMs,
@@ -96,6 +103,7 @@ export async function bringUp(
     mailbox,
     mailsDir,
     provider,
+    carrier,
     applied,
     databases: { databaseUrl: DATABASE_URL, redis, env, log },
   }

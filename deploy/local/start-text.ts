@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import type { Paint } from '../../client/paint.ts'
 import { durationText, storyText } from '../../client/story-text.ts'
-import { formatMoney } from '../../workers/notifications/money.ts'
+import { formatMoney } from '../../workers/runtime/money-text.ts'
 import type { Up } from './bring-up.ts'
 import { developmentAccounts } from './development-accounts.ts'
 import type { ConversionRun } from './sample-conversion.ts'
@@ -49,7 +49,7 @@ export function conversionText(run: ConversionRun, paint: Paint): string {
 }
 
 /** Where to go next. */
-export function welcomeText({ url, mailbox, mailsDir, provider }: Up, paint: Paint): string {
+export function welcomeText({ url, mailbox, mailsDir, provider, carrier }: Up, paint: Paint): string {
   const logins = Object.values(developmentAccounts).map(({ email, password, roles }) => [
     roles.join(', '),
     `${email}  ${password}`,
@@ -63,7 +63,8 @@ export function welcomeText({ url, mailbox, mailsDir, provider }: Up, paint: Pai
       ['problems', `${url}/problems`],
       ['products', sampleProducts.map(({ sku }) => sku).join(', ')],
       ['mails', `${shortPath(mailsDir)}, by ${mailbox.url}`],
-      ['payments', `${provider.url}, a simulator: its cards and how to make it fail`],
+      ['payments', `${provider.url}, a simulator: its page lists its cards and how to make it fail`],
+      ['parcels', `${carrier.url}, a carrier that delivers in 15 s: its page says how to lose one`],
       ...logins,
       ['memory', `${megabytes} MB`],
     ]),

@@ -59,6 +59,8 @@ describe('npm start', () => {
     ])
     expect(items.find(({ sku }) => sku === 'MUG-BLUE')?.available).toBe(100_000 - 2 * 2)
     for (const login of Object.values(others)) await signIn(url, login)
+    for (const [, page = ''] of started.output().matchAll(/(?:payments|parcels) +(http\S+),/g))
+      expect(await (await fetch(page)).text()).toContain('simulator</h1>')
 
     started.kill('SIGINT')
     expect(await started.exited).toBe(0)

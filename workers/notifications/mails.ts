@@ -1,4 +1,4 @@
-import { formatMoney } from './money.ts'
+import { formatMoney } from '../runtime/money-text.ts'
 
 /** What is told to whom: the name of the delivery's workflow. */
 export type Workflow = 'order-paid' | 'payment-failed' | 'order-cancelled'

@@ -41,6 +41,11 @@ describe('the simulated carrier', () => {
     for (const _ of [1, 2]) await expect(carrier.rates(request, signal)).rejects.toThrow('503')
     expect(await carrier.rates(request, signal)).toMatchObject({ kind: 'rates' })
   })
+  test('says on its front page where things go wrong, and how to make them', async () => {
+    const page = await (await fetch(world.simulator.url)).text()
+    for (const each of ['SIM-SILENT', 'SIM-LOST', '/control/next', 'silent_after', 'NOBODY_HOME', 'reversed'])
+      expect(page).toContain(each)
+  })
   test('moves parcels by itself if it is to, and loses those to SIM-LOST', async () => {
     const moving = startSimulator({ port: 0, secret, stepMs: 5 })
     const there = createSimulated({ url: moving.url, secret })

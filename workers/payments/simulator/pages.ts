@@ -1,3 +1,6 @@
+import { isCurrency } from '../../../queues/money.ts'
+import { escaped, listed, page, table } from '../../runtime/html.ts'
+import { formatMoney } from '../../runtime/money-text.ts'
 import { cards } from './cards.ts'
 import type { Charge } from './charge.ts'
 import { callMishaps, operations, webhookMishaps } from './mischief.ts'
@@ -36,31 +39,13 @@ export const challengePage = ({ amountMinor, currency, status }: Charge): Respon
   page(
     'Your bank asks',
     status === 'action_required'
-      ? `<p>Pay ${amountMinor} minor units of ${escaped(currency)}?</p>
+      ? `<p>Pay ${amountText(amountMinor, currency)}?</p>
         <form method="post"><button name="answer" value="approve">Approve</button>
         <button name="answer" value="refuse">Refuse</button></form>`
       : `<p>This payment is ${status}. You can close this page.</p>`,
   )
 
-const page = (title: string, body: string): Response =>
-  new Response(
-    `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-    <title>${title}</title><style>body{font:16px system-ui;margin:2rem;max-width:60rem}td{padding:.2rem 1rem .2rem 0;
-    vertical-align:top}td:first-child{font-family:monospace;white-space:nowrap}button{font:inherit;padding:.5rem 1rem}</style>
-    <h1>${title}</h1>${body}</html>`,
-    {
-      headers: {
-        'content-type': 'text/html; charset=utf-8',
-        'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
-      },
-    },
-  )
-
-const table = (rows: readonly (readonly [string, string])[]): string =>
-  `<table>${rows.map(([name, text]) => `<tr><td>${escaped(name)}</td><td>${escaped(text)}</td></tr>`).join('')}</table>`
-
-function listed(values: readonly string[]): string {
-  return values.map(value => `"${value}"`).join(' | ')
-}
-
-const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+const amountText = (amountMinor: number, currency: string): string =>
+  isCurrency(currency)
+    ? formatMoney(amountMinor, currency)
+    : `${amountMinor} minor units of ${escaped(currency)}`

@@ -171,6 +171,8 @@ describe('webhooks', () => {
     await at.charge(charge('answered'), signal)
     await at.charge(charge('lost', 'pm_card_cut'), signal).catch(() => {})
     const asked = await at.charge(charge('challenged', 'pm_card_3ds'), signal)
+    const page = await (await fetch(`${simulator.url}/challenges/${asked.reference}`)).text()
+    expect(page).toContain('Pay €7.00?')
     await fetch(`${simulator.url}/challenges/${asked.reference}`, {
       method: 'POST',
       body: new URLSearchParams({ answer: 'approve' }),

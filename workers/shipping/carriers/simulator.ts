@@ -40,7 +40,7 @@ const Hook = Type.Object({
 })
 
 /** What the simulated carrier calls things. */
-const statuses: Readonly<Record<string, ShipmentStatus>> = {
+export const statuses: Readonly<Record<string, ShipmentStatus>> = {
   TRANSIT: 'in_transit',
   COURIER: 'out_for_delivery',
   SHOP: 'available_for_pickup',

@@ -1,19 +1,29 @@
-export type Call = 'rates' | 'label' | 'find' | 'cancel' | 'track'
-export type Behaviour = 'slow' | 'silent_before' | 'silent_after' | 'error_before' | 'error_after'
+export const calls = ['rates', 'label', 'find', 'cancel', 'track'] as const
+export type Call = (typeof calls)[number]
+export const behaviours = ['slow', 'silent_before', 'silent_after', 'error_before', 'error_after'] as const
+export type Behaviour = (typeof behaviours)[number]
+
+/** Parcels to there are lost. */
+export const lostCode = 'SIM-LOST'
+
+type Mood = { readonly does: string } & Partial<Record<Call, Behaviour | 'nowhere' | 'no_address'>>
 
 /** What a destination brings about, by its postal code. Of a label, the first call alone goes wrong. */
-const byPostalCode: Readonly<Record<string, Partial<Record<Call, Behaviour | 'nowhere' | 'no_address'>>>> = {
-  'SIM-SLOW': { rates: 'slow', label: 'slow' },
-  'SIM-SILENT': { rates: 'silent_before' },
-  'SIM-ERROR': { rates: 'error_before' },
-  'SIM-NOWHERE': { rates: 'nowhere' },
-  'SIM-UNKNOWN': { rates: 'no_address', label: 'no_address' },
-  'SIM-REFUSED': { label: 'no_address' },
-  'SIM-LABEL-SILENT': { label: 'silent_before' },
-  'SIM-SILENT-AFTER': { label: 'silent_after' },
-  'SIM-LABEL-ERROR': { label: 'error_before' },
-  'SIM-ERROR-AFTER': { label: 'error_after' },
+const byPostalCode: Readonly<Record<string, Mood>> = {
+  'SIM-SLOW': { does: 'rates come late, and so does the label', rates: 'slow', label: 'slow' },
+  'SIM-SILENT': { does: 'rates are not answered: the table of the store counts', rates: 'silent_before' },
+  'SIM-ERROR': { does: 'rates are answered by an error: so, too', rates: 'error_before' },
+  'SIM-NOWHERE': { does: 'this carrier does not go there', rates: 'nowhere' },
+  'SIM-UNKNOWN': { does: 'there is no such address', rates: 'no_address', label: 'no_address' },
+  'SIM-REFUSED': { does: 'there are rates, and no label', label: 'no_address' },
+  'SIM-LABEL-SILENT': { does: 'no label at first, and silence', label: 'silent_before' },
+  'SIM-SILENT-AFTER': { does: 'the label is sold, and then silence', label: 'silent_after' },
+  'SIM-LABEL-ERROR': { does: 'no label at first, and an error', label: 'error_before' },
+  'SIM-ERROR-AFTER': { does: 'the label is sold, and then an error', label: 'error_after' },
+  [lostCode]: { does: 'the parcel is lost on its way' },
 }
+
+export const postalCodes = Object.entries(byPostalCode).map(([code, { does }]) => [code, does] as const)
 
 /** Whether a call is answered, and when. */
 export function createMoods({

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { signatureOf } from '../carriers/signature.ts'
+import { lostCode } from './moods.ts'
 
 /** How the webhooks of some events are sent. */
-export type Hooks = 'once' | 'twice' | 'reversed' | 'late' | 'none'
+export const hooks = ['once', 'twice', 'reversed', 'late', 'none'] as const
+export type Hooks = (typeof hooks)[number]
 
 interface Scan {
   readonly id: string
@@ -73,7 +75,7 @@ export function createParcels({
       const parcel: Parcel = { trackingNumber: `SIM${numberOf()}`, terms, scans: [], isCancelled: false }
       byKey.set(key, parcel)
       byNumber.set(parcel.trackingNumber, parcel)
-      travel(parcel, terms.includes('SIM-LOST') ? lostJourney : journey)
+      travel(parcel, terms.includes(lostCode) ? lostJourney : journey)
       return say(201, labelOf(parcel))
     },
     /** How many labels there are. */

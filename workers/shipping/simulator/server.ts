@@ -1,4 +1,5 @@
 import { type Behaviour, type Call, createMoods } from './moods.ts'
+import { frontPage } from './page.ts'
 import { createParcels, type Hooks } from './parcels.ts'
 
 export interface SimulatorOptions {
@@ -23,7 +24,8 @@ export interface Simulator {
 
 /**
  * A carrier that sells labels and loses parcels, as a server of its own. It misbehaves by the postal code of the
- * destination (`moods.ts`) or as `POST /control/next` says; `POST /control/parcels/{number}/events` moves a parcel.
+ * destination (`moods.ts`) or as `POST /control/next` says; `POST /control/parcels/{number}/events` moves a parcel. Its front
+ * page says all that.
  */
 export function startSimulator(options: SimulatorOptions): Simulator {
   const moods = createMoods(options)
@@ -34,6 +36,8 @@ export function startSimulator(options: SimulatorOptions): Simulator {
     const [, room = '', name = '', what = ''] = pathname.split('/').map(decodeURIComponent)
     const body = request.method === 'POST' ? ((await request.json()) as Record<string, unknown>) : {}
     switch (`${request.method} /${room}`) {
+      case 'GET /':
+        return frontPage()
       case 'POST /rates':
         return await moods.carryOut('rates', postalCodeOf(body), null, () => ratesFor(body))
       case 'POST /labels': {

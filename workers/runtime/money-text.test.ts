@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { formatMoney } from './money.ts'
+import { formatMoney } from './money-text.ts'
 
 test.each([
   [0, 'EUR', '€0.00'],
