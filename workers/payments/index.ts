@@ -12,9 +12,9 @@ import { createTakeEvent } from './webhooks.ts'
 
 /** Payments at the providers of the settings, with what `wrap` puts between. */
 export const paymentsAt = (wrap: (provider: Provider) => Provider) =>
-  defineService(payments, ({ sql, env, ask, newId, now, enqueue }) => {
+  defineService(payments, async ({ sql, env, ask, newId, now, enqueue }) => {
     const { timeoutMs, ...waits } = readPaymentSettings(env)
-    const desks = openDesks({ env, timeoutMs, ask, wrap })
+    const desks = await openDesks({ env, timeoutMs, ask, wrap })
     const providerNamed = (name: string) =>
       desks.find(({ provider }) => provider.name === name)?.provider ?? null
     const openPayment = createOpenPayment(sql)

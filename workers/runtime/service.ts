@@ -37,11 +37,13 @@ export interface ServiceParts<H, Routes extends AnyElysia = AnyElysia> {
 /** A contract with what carries it out. Which handler takes which input is known to `defineService` alone. */
 export interface ServiceModule<Routes extends AnyElysia = AnyElysia> {
   readonly contract: Service
-  readonly create: (deps: ServiceDeps) => ServiceParts<Readonly<Record<string, Handler>>, Routes>
+  readonly create: (deps: ServiceDeps) => MaybeLater<ServiceParts<Readonly<Record<string, Handler>>, Routes>>
 }
+
+type MaybeLater<T> = T | Promise<T>
 
 /** Ties a contract to what carries it out. A command without its handler does not compile. */
 export const defineService = <S extends Service, Routes extends AnyElysia>(
   contract: S,
-  create: (deps: ServiceDeps) => ServiceParts<Handlers<S>, Routes>,
+  create: (deps: ServiceDeps) => MaybeLater<ServiceParts<Handlers<S>, Routes>>,
 ): ServiceModule<Routes> => ({ contract, create: create as unknown as ServiceModule<Routes>['create'] })

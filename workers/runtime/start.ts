@@ -118,7 +118,7 @@ async function startService(module: ServiceModule, options: ProcessOptions) {
     enqueue: options.enqueuer.add,
     ask: asked => options.remotes.open(asked).ask,
   }
-  const { handlers, routes, ready, close } = module.create(deps)
+  const { handlers, routes, ready, close } = await module.create(deps)
   await ready?.()
   const consumer = consume({
     ...options,

@@ -73,9 +73,9 @@ describe('a new payment', () => {
     const nobody: Desks = [desk('one', () => false), desk('other', () => false)]
     expect(deskFor(nobody, 'EUR').provider.name).toBe('one')
   })
-  test('each provider has a breaker of its own, under its own name', () => {
+  test('each provider has a breaker of its own, under its own name', async () => {
     const names: string[] = []
-    const opened = openDesks({
+    const opened = await openDesks({
       env: { PAYMENT_PROVIDERS: 'stripe,simulator', ...stripe },
       timeoutMs: 1_000,
       ask: options => {

@@ -3,7 +3,6 @@ import type { AskOptions, RestingAsk } from '../../runtime/ask.ts'
 import type { Provider } from '../provider.ts'
 import { type ProviderName, type ProviderSettings, readProviderSettings } from './config.ts'
 import { createSimulator } from './simulator.ts'
-import { createStripe } from './stripe.ts'
 
 /** A provider, and the one way to call it: its own breaker, its own timeout. */
 export interface Desk {
@@ -23,14 +22,19 @@ export interface DeskOptions {
 }
 
 /** The providers of the settings, each with a breaker of its own. */
-export function openDesks({ env, timeoutMs, ask, wrap = provider => provider }: DeskOptions): Desks {
+export async function openDesks({
+  env,
+  timeoutMs,
+  ask,
+  wrap = provider => provider,
+}: DeskOptions): Promise<Desks> {
   const settings = readProviderSettings(env)
-  const open = (name: ProviderName): Desk => ({
-    provider: wrap(make[name](settings, timeoutMs)),
+  const open = async (name: ProviderName): Promise<Desk> => ({
+    provider: wrap(await make[name](settings, timeoutMs)),
     ask: ask({ name: `payments.${name}`, timeoutMs }),
   })
   const [preferred, ...others] = settings.names
-  return [open(preferred), ...others.map(open)]
+  return [await open(preferred), ...(await Promise.all(others.map(open)))]
 }
 
 /**
@@ -44,5 +48,7 @@ export function deskFor(desks: Desks, currency: string): Desk {
 
 const make = {
   simulator: ({ simulator }: ProviderSettings) => createSimulator(simulator),
-  stripe: ({ stripe }: ProviderSettings, timeoutMs: number) => createStripe({ ...stripe, timeoutMs }),
+  // Its SDK is loaded by who uses it: that takes a tenth of a second and 8 MB.
+  stripe: async ({ stripe }: ProviderSettings, timeoutMs: number) =>
+    (await import('./stripe.ts')).createStripe({ ...stripe, timeoutMs }),
 }
