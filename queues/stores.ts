@@ -93,7 +93,7 @@ const fields = {
     maximum: 86_400_000,
     description: 'How long a restaurant may take to accept an order, in milliseconds.',
   }),
-  commissionPpm: ratePpm('What the platform keeps of what is sold.'),
+  commissionPpm: ratePpm('What the platform keeps of what is sold; set by operators alone.'),
 }
 const { kind, name, address, timeZone, ...preset } = fields
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description: string) =>
@@ -131,6 +131,10 @@ export type StoreFilter = Static<typeof StoreFilter>
 
 const storeNotFound = { status: 404, title: 'There is no such store.' } as const
 const unfit = {
+  commission_not_yours: {
+    status: 403,
+    title: 'Only the platform sets what it keeps: the scope `ledger:write` is missing.',
+  },
   time_zone_unknown: { status: 422, title: 'No IANA time zone has this name.' },
   hours_overlap: {
     status: 422,

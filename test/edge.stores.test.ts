@@ -4,7 +4,7 @@ import { createClient } from '../client/client.ts'
 import { createEnqueuer, type Enqueuer } from '../queues/enqueue.ts'
 import { mainStoreId } from '../queues/stores.ts'
 import { catalogService } from '../workers/catalog/index.ts'
-import { customer, merchant, type TestEdge, testEdge } from './edge-harness.ts'
+import { customer, merchant, operator, type TestEdge, testEdge } from './edge-harness.ts'
 import { type TestKernel, testKernel, testLog } from './harness.ts'
 
 let kernel: TestKernel
@@ -23,10 +23,10 @@ afterAll(async () => {
   await kernel.stop()
 })
 
-const shop = () =>
+const shop = (as = token) =>
   createClient({
     baseUrl: 'http://edge.test',
-    token,
+    token: as,
     fetch: async (url, init) => edge.edge.fetch(new Request(url, init)),
   }).catalog
 
@@ -94,8 +94,28 @@ test('a read of a store is 304 while nothing has changed, and 200 after the swit
   expect((await get(`/v1/stores/${uuidv7()}`)).status).toBe(404)
 })
 
+test('what the platform keeps is set by operators alone, not by those who sell', async () => {
+  const refusal = { state: 'rejected', refusal: { code: 'commission_not_yours' } }
+  const own = await shop().createStore({ ...trattoria, commissionPpm: 1 })
+  expect(await own.wait()).toMatchObject(refusal)
+  const asked = await shop(await edge.tokenFor(operator())).createStore({
+    ...trattoria,
+    commissionPpm: 50_000,
+  })
+  expect(await asked.wait()).toMatchObject({ state: 'succeeded' })
+  for (const [change, answer] of [
+    [{ commissionPpm: 0 }, refusal],
+    [
+      { name: 'Mine', commissionPpm: 50_000 },
+      { state: 'succeeded', output: { commissionPpm: 50_000 } },
+    ],
+  ] as const)
+    expect(await (await shop().updateStore({ storeId: asked.id, ...change })).wait()).toMatchObject(answer)
+})
+
 test('what the platform keeps is not shown to buyers', async () => {
-  const asked = await shop().createStore({ ...trattoria, name: 'Quiet', commissionPpm: 123_456 })
+  const platform = shop(await edge.tokenFor(operator()))
+  const asked = await platform.createStore({ ...trattoria, name: 'Quiet', commissionPpm: 123_456 })
   expect(await asked.wait()).toMatchObject({ output: { commissionPpm: 123_456 } })
   expect(JSON.stringify((await get(`/v1/stores/${asked.id}`)).body)).not.toContain('123456')
 })

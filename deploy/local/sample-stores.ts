@@ -63,7 +63,7 @@ const samples: readonly Sample[] = [
   },
 ]
 
-/** Opens a shop and a restaurant beside the main store, as a merchant would. Safe to run again. */
+/** Opens a shop and a restaurant beside the main store, as an operator would. Safe to run again. */
 export async function ensureSampleStores({ catalog }: Client): Promise<void> {
   await Promise.all(
     samples.map(async ({ store, products, ...taxes }) => {

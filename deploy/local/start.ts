@@ -52,9 +52,9 @@ async function start(options: StartOptions): Promise<void> {
 
 async function tellStories({ url, servers, mailbox, databases }: Up, dir: string): Promise<boolean> {
   await ensureDevelopmentAccounts(databases)
-  const { merchant, customer } = developmentAccounts
-  const seller = await signIn(url, merchant)
-  await Promise.all([ensureSampleProducts(seller.client), ensureSampleStores(seller.client)])
+  const { merchant, operator, customer } = developmentAccounts
+  const [seller, platform] = await Promise.all([signIn(url, merchant), signIn(url, operator)])
+  await Promise.all([ensureSampleProducts(seller.client), ensureSampleStores(platform.client)])
   const buyer = await signIn(url, customer)
   const order = await placeSampleOrder(buyer, mailbox)
   console.log(`${orderText(order, paint)}\n`)
