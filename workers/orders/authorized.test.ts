@@ -258,6 +258,22 @@ describe('money that is not where it was', () => {
       expect([order, await refundedOf(money.orderId)]).toEqual([order, 200])
     }
   })
+  test('what is told of a payment before the order counts it waits for that: a dispute, a refund', async () => {
+    const money = await desk.moneyOf(await desk.placed())
+    const dispute = jobOf<typeof recordDispute>({ ...money, disputeId: uuidv7(), reason: 'not received' })
+    const part = { ...refund(money), refundedMinor: 300, change: 1 }
+    const refunded = jobOf<typeof recordRefund>(part)
+    const both = async () => [
+      await desk.carry(desk.handlers['orders.record-refund'], refunded),
+      await desk.carry(desk.handlers['orders.record-dispute'], dispute),
+    ]
+    expect(await both()).toMatchObject([{ kind: 'later' }, { kind: 'later' }])
+    expect(await casesOf(money.orderId)).toEqual([])
+    await desk.carry(desk.handlers['orders.confirm-payment'], jobOf<typeof confirmPayment>(money))
+    expect(await both()).toMatchObject([{ kind: 'done' }, { kind: 'done' }])
+    expect(await desk.rowOf(money.orderId)).toMatchObject({ money: 'disputed' })
+    expect(await casesOf(money.orderId)).toMatchObject([{ kind: 'dispute' }])
+  })
   test('orders.record-dispute and orders.record-dispute-end: disputed until it is won; once each, in either order', async () => {
     const money = await desk.paid()
     const dispute = { ...money, disputeId: uuidv7(), reason: 'not received' }

@@ -46,6 +46,20 @@ export async function mustLoad(tx: Tx, orderId: string): Promise<store.OrderRow>
 }
 
 /**
+ * What is told of a payment may overtake the news that it pays its order: the answer that puts it off, or null if the
+ * order counts the payment, or never will.
+ */
+export async function waitToBePaid(
+  tx: Tx,
+  job: Job<Command>,
+  { orderId, paymentId }: { readonly orderId: string; readonly paymentId: string },
+) {
+  const order = await mustLoad(tx, orderId)
+  const mayPay = order.paymentId !== paymentId && sourcesOf('paid').includes(order.state)
+  return mayPay ? later(lookAgainMs(job.run), 'the payment is not confirmed yet') : null
+}
+
+/**
  * No row moved: there is no such order (of this customer, if it had to be), or it is in a state that does not allow the
  * move. Whoever is so quick that the order is still to be placed waits for it.
  */

@@ -8,7 +8,7 @@ import { expiryOf, isOver, receiveAuthorized } from './domain.ts'
 import { cancelShipments } from './fulfilment.ts'
 import { handOverAwaiting } from './fulfilment-commands.ts'
 import * as funds from './funds.ts'
-import { giveBack, mustLoad, noteOf, told } from './handling.ts'
+import { giveBack, mustLoad, noteOf, told, waitToBePaid } from './handling.ts'
 import * as moves from './moves.ts'
 import type { OrderRow } from './store.ts'
 
@@ -85,6 +85,8 @@ export const moneyHandlers = (): MoneyHandlers => ({
   },
 
   'orders.record-refund': async job => async tx => {
+    const wait = await waitToBePaid(tx, job, job.input)
+    if (wait) return wait
     const { orderId, paymentId } = job.input
     await funds.noteRefund(tx, job.input, 'refunded')
     const order = await mustLoad(tx, orderId)
@@ -97,6 +99,8 @@ export const moneyHandlers = (): MoneyHandlers => ({
   },
 
   'orders.record-refund-failure': async job => async tx => {
+    const wait = await waitToBePaid(tx, job, job.input)
+    if (wait) return wait
     const { orderId, paymentId, refundId, amountMinor, currency, reason } = job.input
     await funds.noteRefund(tx, job.input, 'failed')
     const detail = { amountMinor, currency, reason }
@@ -108,6 +112,8 @@ export const moneyHandlers = (): MoneyHandlers => ({
   },
 
   'orders.record-dispute': async job => async tx => {
+    const wait = await waitToBePaid(tx, job, job.input)
+    if (wait) return wait
     const { orderId, paymentId, disputeId, amountMinor, currency, reason } = job.input
     const detail = { amountMinor, currency, reason }
     const opened = await openCases(tx, [
@@ -120,6 +126,8 @@ export const moneyHandlers = (): MoneyHandlers => ({
   },
 
   'orders.record-dispute-end': async job => async tx => {
+    const wait = await waitToBePaid(tx, job, job.input)
+    if (wait) return wait
     const { orderId, paymentId, disputeId, amountMinor, currency, reason, outcome } = job.input
     const detail = { amountMinor, currency, reason, outcome }
     await openCases(tx, [
