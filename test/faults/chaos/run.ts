@@ -8,16 +8,20 @@ const shopsMax = 12
 /** Stories that are played at a time. */
 const playedMax = 4
 
-/** Every case of these stories. */
+/** Every case of these stories, in their order. */
 export async function everyCase(stories: readonly Story[], premises: Premises): Promise<readonly Case[]> {
-  const shop = await openShop(premises)
-  try {
-    const cases: Case[] = []
-    for (const story of stories) cases.push(...(await casesOf(story, shop)))
-    return cases
-  } finally {
-    await shop.close()
+  const cases: (readonly Case[])[] = []
+  const rest = stories.entries()
+  const lane = async () => {
+    const shop = await openShop(premises)
+    try {
+      for (const [at, story] of rest) cases[at] = await casesOf(story, shop)
+    } finally {
+      await shop.close()
+    }
   }
+  await Promise.all(Array.from({ length: Math.min(playedMax, stories.length) }, lane))
+  return cases.flat()
 }
 
 export interface RunOptions {

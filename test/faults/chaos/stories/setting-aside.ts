@@ -84,7 +84,7 @@ export const settingAside: readonly Story[] = [
     },
     rights: [
       { ...aside, paymentStatus: 'partially_captured', takenMinor: 400, asideMinor: totalMinor - 400 },
-      { ...aside, paymentStatus: 'none', asideMinor: 0, cases: ['authorization_lost'] },
+      { ...letGo, cases: ['authorization_lost'] },
     ],
     isAtOnce: true,
   },
