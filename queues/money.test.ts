@@ -68,6 +68,16 @@ describe('a rate of an amount', () => {
     expect(portionOf(1, 500_000)).toBe(1)
     expect(portionOf(1, 499_999)).toBe(0)
   })
+  test('is the same however large the amount is', () => {
+    fc.assert(
+      fc.property(amount, fc.integer({ min: 0, max: 1_000_000 }), (minor, rate) => {
+        const exact = (BigInt(minor) * BigInt(rate) + 500_000n) / 1_000_000n
+        expect(BigInt(portionOf(minor, rate))).toBe(exact)
+        const small = minor % 9_000_000_000
+        expect(BigInt(portionOf(small, rate))).toBe((BigInt(small) * BigInt(rate) + 500_000n) / 1_000_000n)
+      }),
+    )
+  })
   test('that includes it is the net amount and its rate, but for rounding', () => {
     expect(includedIn(1190, 190_000)).toBe(190)
     fc.assert(

@@ -40,8 +40,11 @@ export function allocate(amountMinor: number, weights: readonly number[]): numbe
 }
 
 /** Parts per million of an amount, rounded half up: 190,000 of 1,000 minor units is 190. */
-export const portionOf = (amountMinor: number, ratePpm: number): number =>
-  Number((BigInt(amountMinor) * BigInt(ratePpm) + 500_000n) / 1_000_000n)
+export function portionOf(amountMinor: number, ratePpm: number): number {
+  const product = amountMinor * ratePpm + 500_000
+  if (product <= Number.MAX_SAFE_INTEGER) return (product - (product % 1_000_000)) / 1_000_000 // exact, and fast
+  return Number((BigInt(amountMinor) * BigInt(ratePpm) + 500_000n) / 1_000_000n)
+}
 
 /** The tax that an amount includes, rounded half up: at 190,000 parts per million 1,190 minor units include 190. */
 export const includedIn = (grossMinor: number, ratePpm: number): number => {

@@ -131,6 +131,25 @@ export function place(
   return shortages.length > 0 ? rejected('out_of_stock', { shortages }) : priced
 }
 
+/** Whether these are the same products on the same terms, and as many of them; how many are left besides is no matter. */
+export const isSameOffer = (ones: readonly Offer[], others: readonly Offer[]): boolean =>
+  ones.length === others.length &&
+  ones.every((one, at) => {
+    const other = others[at]
+    return other !== undefined && decisive.every(name => one[name] === other[name])
+  })
+const decisive = [
+  'sku',
+  'title',
+  'requested',
+  'unitPriceMinor',
+  'currency',
+  'enough',
+  'storeId',
+  'taxClass',
+  'store',
+] as const satisfies readonly (keyof Offer)[]
+
 type Product = { readonly [K in keyof Offer]: NonNullable<Offer[K]> }
 const isProduct = (offer: Offer): offer is Product => offer.title !== null
 

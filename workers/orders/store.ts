@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Sql } from '../../db/client.ts'
 import { oneStatement, oneStatementPerTransaction } from '../../queues/batch.ts'
 import type { OrderState } from '../../queues/order-states.ts'
@@ -47,22 +48,32 @@ export const createReadOffers = (sql: Sql): ReadOffers =>
     return offersOf(baskets, offers)
   })
 
-interface OfferRow extends Offer {
+interface OfferRow extends Omit<Offer, 'store'> {
   readonly orderId: string
+  readonly store: string | null
 }
 
 const offerColumns = (sql: Sql | Tx) => sql`
   order_id as "orderId", sku, title, unit_price_minor as "unitPriceMinor", currency, requested, available, enough,
-  store_id as "storeId", tax_class as "taxClass", store`
+  store_id as "storeId", tax_class as "taxClass", store::text`
 
 const toBasket = ({ orderId, lines }: Basket) => ({
   orderId,
   lines: lines.map(({ sku, quantity }) => ({ sku, quantity })),
 })
 
-function offersOf(baskets: readonly Basket[], offers: readonly OfferRow[]): (readonly Offer[])[] {
+function offersOf(baskets: readonly Basket[], rows: readonly OfferRow[]): (readonly Offer[])[] {
+  const offers = rows.map(row => ({ ...row, store: row.store === null ? null : storeOf(row.store) }))
   const perOrder = Map.groupBy(offers, offer => offer.orderId)
   return baskets.map(({ orderId }) => perOrder.get(orderId) ?? [])
+}
+
+const stores = new LRUCache<string, NonNullable<Offer['store']>>({ max: 1_000 })
+/** Orders are of a few stores, and each line of them brings its store along: equal terms are read once, and are the same. */
+function storeOf(terms: string): NonNullable<Offer['store']> {
+  const known = stores.get(terms) ?? JSON.parse(terms)
+  stores.set(terms, known)
+  return known
 }
 
 type Fragment = ReturnType<Tx>

@@ -2,7 +2,7 @@ import type { Sql } from '../../db/client.ts'
 import type { RefusalOf } from '../../queues/command.ts'
 import type { place as placeCommand } from '../../queues/orders.ts'
 import { type Job, type Rejected, rejected } from '../../queues/outcome.ts'
-import { type Offer, type Priced, place } from './domain.ts'
+import { isSameOffer, type Offer, type Priced, place } from './domain.ts'
 import type { FindExtras } from './extras.ts'
 import { honour, type Quote, rateOf, redeem } from './quote.ts'
 import type { QuoteTokens } from './quote-token.ts'
@@ -62,5 +62,7 @@ export function createReadTerms(
 
 function termsBy(judge: Judge, offers: readonly Offer[], quote: Quote | null): Terms | Refused {
   const priced = judge(offers)
-  return priced.kind === 'rejected' ? priced : { ...priced, quote, judge }
+  if (priced.kind === 'rejected') return priced
+  // What is reserved is nearly always what was offered, and that is judged already.
+  return { ...priced, quote, judge: reserved => (isSameOffer(offers, reserved) ? priced : judge(reserved)) }
 }
