@@ -41,6 +41,11 @@ const fulfilledBy = {
     status: 409,
     title: 'The order is one that a kitchen accepts, and this is for parcels, or the other way round.',
   },
+  money_gone: {
+    status: 409,
+    title: 'Its money went back, or is disputed: nothing is given away for it, and it can be rejected.',
+    detail: Type.Object({ paymentStatus: oneOf(['refunded', 'disputed'], 'Where the money is.') }, closed),
+  },
 } as const
 const shipmentAnswer = Type.Object(
   { orderId: Id, shipmentId: Id, state: State, shipment: OrderShipment.properties.state },

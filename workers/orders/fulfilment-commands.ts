@@ -161,9 +161,11 @@ async function startShipment(
     readonly isFirst: boolean
   },
 ) {
-  await fulfilment.insertShipment(tx, { id: job.id, orderId, kind, lines, at: job.now })
   const order = await mustLoad(tx, orderId)
-  const { state, paymentId, totalMinor, capturedMinor } = order
+  const { state, paymentId, totalMinor, capturedMinor, paymentStatus } = order
+  if (paymentStatus === 'refunded' || paymentStatus === 'disputed')
+    return rejected('money_gone', { paymentStatus })
+  await fulfilment.insertShipment(tx, { id: job.id, orderId, kind, lines, at: job.now })
   const output = { orderId, shipmentId: job.id, state }
   if (capturedMinor >= totalMinor)
     return done({ ...output, shipment: 'handed_over' as const }, { emit: await handOverAwaiting(tx, order) })

@@ -9,7 +9,7 @@ import type {
   reject,
   ship,
 } from '../../queues/order-fulfilment.ts'
-import type { cancel, confirmPayment } from '../../queues/orders.ts'
+import type { cancel, confirmPayment, recordRefund } from '../../queues/orders.ts'
 import { jobOf, somebody } from '../../test/trade.ts'
 import { type OrderDesk, orderDesk } from './lifecycle.fixture.ts'
 
@@ -217,6 +217,40 @@ describe('orders.reject', () => {
       detail: { allowed: ['paid', 'fulfilling'] },
     })
   })
+})
+
+test('an order whose money went back, or is disputed, is neither shipped nor accepted', async () => {
+  const gone = async (orderId: string) => {
+    for (const outcome of [
+      await shipOf(orderId),
+      await desk.carry(desk.handlers['orders.accept'], jobOf<typeof accept>({ orderId })),
+    ])
+      if (outcome.kind !== 'rejected' || outcome.code !== 'wrong_fulfilment') return outcome
+    throw new Error('neither a parcel nor for a kitchen')
+  }
+  const kitchen = await desk.placed()
+  await desk.toKitchen(kitchen)
+  const money = await desk.moneyOf(kitchen)
+  await desk.carry(desk.handlers['orders.confirm-payment'], jobOf<typeof confirmPayment>(money))
+  for (const { orderId, paymentId, amountMinor } of [await desk.paid(), money]) {
+    const back = { orderId, paymentId, amountMinor, currency: 'EUR', refundId: uuidv7() }
+    const disputed = (is: boolean) =>
+      desk.owner`update orders.orders set disputed = ${is} where id = ${orderId}`
+    await disputed(true)
+    expect(await gone(orderId)).toMatchObject({ code: 'money_gone', detail: { paymentStatus: 'disputed' } })
+    await disputed(false)
+    await desk.carry(
+      desk.handlers['orders.record-refund'],
+      jobOf<typeof recordRefund>({ ...back, refundedMinor: amountMinor, change: 1 }),
+    )
+    expect(await gone(orderId)).toMatchObject({ code: 'money_gone', detail: { paymentStatus: 'refunded' } })
+    expect(await desk.rowOf(orderId)).toMatchObject({ state: 'paid', handedOver: false })
+    const rejected = await desk.carry(
+      desk.handlers['orders.reject'],
+      jobOf<typeof reject>({ orderId, reason: 'given back' }),
+    )
+    expect(rejected).toMatchObject({ output: { state: 'cancelled' }, follow: [] })
+  }
 })
 
 describe('orders.record-delivery', () => {

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Sql } from '../../db/client.ts'
 import { oneStatement, oneStatementPerTransaction } from '../../queues/batch.ts'
-import type { OrderState } from '../../queues/order-states.ts'
+import type { OrderState, PaymentState } from '../../queues/order-states.ts'
 import { place as placeCommand } from '../../queues/orders.ts'
 import type { Tx } from '../../queues/outcome.ts'
 import { lineColumns } from './columns.ts'
@@ -22,6 +22,7 @@ export interface OrderRow {
   readonly authorizedMinor: number
   readonly capturedMinor: number
   readonly refundedMinor: number
+  readonly paymentStatus: PaymentState
   /** The payment that waits for the buyer to confirm it at the bank. */
   readonly actionPaymentId: string | null
   /** Null for an order that is shipped; else a kitchen accepts it. */
@@ -176,6 +177,7 @@ export async function loadChargeTerms(tx: Tx, orderId: string): Promise<ChargeTe
 export const orderColumns = (tx: Tx) => tx`
   id, customer_id as "customerId", state, total_minor as "totalMinor", currency, charges, payment_id as "paymentId",
   authorized_minor as "authorizedMinor", captured_minor as "capturedMinor", refunded_minor as "refundedMinor",
+  payment_status as "paymentStatus",
   action ->> 'paymentId' as "actionPaymentId", accept_within_ms as "acceptWithinMs", accept_by as "acceptBy",
   handed_over as "handedOver", completed_at as "completedAt"`
 
