@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import type { Launched } from '../deploy/launched.fixture.ts'
 import { launchStart } from '../deploy/local/start.fixture.ts'
 
@@ -86,21 +86,13 @@ test('docs/operating names every setting, and no other', () => {
       ([, names = '']) => [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name),
     ),
   )
-  const configs = [
-    'edge',
-    'workers/runtime',
-    'workers/accounts',
-    'workers/media',
-    'workers/notifications',
-    'workers/orders',
-  ]
-  const payments = ['', '/providers', '/simulator'].map(room => `workers/payments${room}`)
+  const configs = ['edge', 'workers'].flatMap(room =>
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+      .filter(file => basename(file) === 'config.ts')
+      .map(file => readFileSync(join(root, room, file), 'utf8')),
+  )
   const read = new Set(
-    [...configs, ...payments, 'workers/shipping'].flatMap(folder =>
-      [...readFileSync(join(root, folder, 'config.ts'), 'utf8').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(
-        ([, name]) => name,
-      ),
-    ),
+    configs.flatMap(config => [...config.matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name)),
   )
   read.delete('WORKERS_URL') // named where the address of each service is
   expect([...named].sort()).toEqual([...read].sort())
