@@ -133,6 +133,12 @@ describe('of somebody else', () => {
     const lines = [{ sku, quantity: 1 }]
     const mine = await paid(victim, { lines })
     const quoted = await carry(victim, '/v1/quotes', { lines })
+    // What the store sends by hand is offered however slow its carriers are.
+    const bands = [{ upToG: 5_000, amountMinor: 490 }]
+    const services = [{ name: 'By hand', countries: ['*'], bands, currency: 'EUR', etaDays: 2 }]
+    expect((await carry(seller, `/v1/stores/${storeId}/shipping-rates`, { services }, 'PUT')).state).toBe(
+      'succeeded',
+    )
     const rates = await carry(victim, '/v1/shipping/rates', { lines, destination })
     const reads = [
       `/v1/orders/${mine.id}`,
@@ -155,6 +161,7 @@ describe('of somebody else', () => {
     const stolen = await order(thief, { quote: quoted.output?.token, lines: undefined })
     expect(codeOf(stolen)).toBe('quote_invalid')
     const [rate] = (rates.output?.rates ?? []) as unknown as { rateId: string }[]
+    expect(rate?.rateId).toBeString()
     expect(codeOf(await order(thief, { lines, shippingRateId: rate?.rateId }))).toBe('rate_invalid')
     expect(codeOf(await order(victim, { lines: [{ sku, quantity: 2 }], shippingRateId: rate?.rateId }))).toBe(
       'rate_mismatch',

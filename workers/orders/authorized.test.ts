@@ -108,6 +108,30 @@ describe('money that is set aside', () => {
     expect(isOnce).toBe(true)
     expect(await desk.rowOf(money.orderId)).toMatchObject({ handedOver: true, money: 'captured' })
   })
+  test('of which a part is captured by hand while pieces wait: the rest is captured, and then they go', async () => {
+    const money = await desk.authorized()
+    await shipOf(money.orderId)
+    const part = captureOf({ ...money, amountMinor: 100 })
+    const rest = money.amountMinor - 100
+    const { first, second, isOnce } = await desk.twice(desk.handlers['orders.confirm-payment'], part)
+    expect(first).toMatchObject({
+      emit: [],
+      follow: [
+        {
+          command: { name: 'payments.capture' },
+          input: { requestId: part.id, amountMinor: rest, isFinal: true },
+        },
+      ],
+    })
+    expect(second).toMatchObject({ emit: [], follow: [] })
+    expect(isOnce).toBe(true)
+    const last = { ...money, amountMinor: rest, capturedMinor: money.amountMinor, requestId: part.id }
+    const ended = await desk.carry(
+      desk.handlers['orders.confirm-payment'],
+      jobOf<typeof confirmPayment>(last),
+    )
+    expect(ended).toMatchObject({ emit: [{ event: { name: 'order.shipment-requested' } }], follow: [] })
+  })
   test('of a kitchen: the ticket is written when the money is there', async () => {
     const orderId = await desk.placed()
     await desk.toKitchen(orderId)

@@ -87,6 +87,13 @@ export async function handOver(tx: Tx, orderId: string): Promise<readonly Shipme
   return shipments
 }
 
+/** Whether some of its pieces wait for the order's money. */
+export async function isAwaitingMoney(tx: Tx, orderId: string): Promise<boolean> {
+  const awaiting = await tx`
+    select from orders.shipments where order_id = ${orderId} and state = 'awaiting_money' limit 1`
+  return awaiting.count > 0
+}
+
 /** Ends a shipment that is on its way. False: it had ended before, or is not of this order. */
 export async function endShipment(
   tx: Tx,

@@ -1,11 +1,11 @@
 import type { PayloadOf } from '../../queues/command.ts'
 import type { orders } from '../../queues/orders.ts'
 import { cancelled, paid, paymentFailed } from '../../queues/orders.ts'
-import { done, emit, type Handlers, type Job, type Tx } from '../../queues/outcome.ts'
-import type { captured } from '../../queues/payments.ts'
+import { done, emit, follow, type Handlers, type Job, type Tx } from '../../queues/outcome.ts'
+import { capture, type captured } from '../../queues/payments.ts'
 import { openCases } from './cases.ts'
 import { expiryOf, isOver, receiveAuthorized } from './domain.ts'
-import { cancelShipments } from './fulfilment.ts'
+import { cancelShipments, isAwaitingMoney } from './fulfilment.ts'
 import { handOverAwaiting } from './fulfilment-commands.ts'
 import * as funds from './funds.ts'
 import { giveBack, mustLoad, noteOf, told, waitToBePaid } from './handling.ts'
@@ -159,7 +159,15 @@ export async function takeCapture(
   if (what === 'capture') {
     const order = await funds.noteCapture(tx, orderId, { paymentId, capturedMinor })
     if (order === null) throw new Error(`order ${orderId} moved while its capture was counted`)
-    return done({ orderId, state: order.state }, { emit: await handOverAwaiting(tx, order) })
+    const emitted = await handOverAwaiting(tx, order)
+    // A part that was captured by hand met the capture that a shipment had asked for, which was refused for it.
+    const leftMinor = order.totalMinor - order.capturedMinor
+    const isAwaited = leftMinor > 0 && order.state === 'fulfilling' && (await isAwaitingMoney(tx, orderId))
+    const rest = { paymentId, requestId: job.id, amountMinor: leftMinor, isFinal: true }
+    return done(
+      { orderId, state: order.state },
+      { emit: emitted, follow: isAwaited ? [follow(capture, rest)] : [] },
+    )
   }
   const refundedMinor = current.paymentId === paymentId ? current.refundedMinor : 0
   await funds.noteLateCapture(tx, orderId, { paymentId, capturedMinor })
