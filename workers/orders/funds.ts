@@ -112,12 +112,22 @@ async function noteUncounted(tx: Tx, refund: Parameters<typeof noteRefund>[1], w
            or not exists (select from orders.cases where kind = 'refund_failed' and cause = ${refundId}))`
 }
 
-/** The order's money is disputed, or is not any more. */
-export async function noteDispute(
-  tx: Tx,
-  dispute: { readonly orderId: string; readonly paymentId: string; readonly disputed: boolean },
-): Promise<void> {
+/** Keeps with its case how a dispute ended. */
+export async function noteOutcome(tx: Tx, disputeId: string, outcome: 'won' | 'lost'): Promise<void> {
   await tx`
-    update orders.orders set disputed = ${dispute.disputed}
-    where id = ${dispute.orderId} and payment_id = ${dispute.paymentId}`
+    update orders.cases set detail = detail || jsonb_build_object('outcome', ${outcome}::text)
+    where kind = 'dispute' and cause = ${disputeId}`
+}
+
+/** The order's money is disputed unless all disputes about it were won, as their cases say. */
+export async function noteDisputes(
+  tx: Tx,
+  { orderId, paymentId }: { readonly orderId: string; readonly paymentId: string },
+): Promise<void> {
+  await tx`select from orders.orders where id = ${orderId} for no key update` // the cases are counted after the lock
+  await tx`
+    update orders.orders set disputed = exists (
+      select from orders.cases c where c.order_id = ${orderId} and c.payment_id = ${paymentId} and c.kind = 'dispute'
+        and c.detail ->> 'outcome' is distinct from 'won')
+    where id = ${orderId} and payment_id = ${paymentId}`
 }

@@ -116,11 +116,10 @@ export const moneyHandlers = (): MoneyHandlers => ({
     if (wait) return wait
     const { orderId, paymentId, disputeId, amountMinor, currency, reason } = job.input
     const detail = { amountMinor, currency, reason }
-    const opened = await openCases(tx, [
+    await openCases(tx, [
       { id: job.id, kind: 'dispute', cause: disputeId, orderId, paymentId, detail, at: job.now },
     ])
-    // Told again, or after its end: what was noted since stays.
-    if (opened > 0) await funds.noteDispute(tx, { orderId, paymentId, disputed: true })
+    await funds.noteDisputes(tx, { orderId, paymentId })
     const { state } = await mustLoad(tx, orderId)
     return done({ orderId, state })
   },
@@ -133,7 +132,8 @@ export const moneyHandlers = (): MoneyHandlers => ({
     await openCases(tx, [
       { id: job.id, kind: 'dispute', cause: disputeId, orderId, paymentId, detail, at: job.now },
     ])
-    await funds.noteDispute(tx, { orderId, paymentId, disputed: outcome === 'lost' })
+    await funds.noteOutcome(tx, disputeId, outcome)
+    await funds.noteDisputes(tx, { orderId, paymentId })
     const { state } = await mustLoad(tx, orderId)
     return done({ orderId, state })
   },
