@@ -1,8 +1,7 @@
 // `bun run chaos`: breaks living shops at every step of every story, and says what became of the orders.
 
 import { parseArgs } from 'node:util'
-import { randomFrom } from '../random.ts'
-import { type Case, faultOf, kindOf, kinds, titleOf } from './chaos/cases.ts'
+import { type Case, faultOf, inOrderOf, kindOf, kinds, titleOf } from './chaos/cases.ts'
 import { toJson, toText } from './chaos/report.ts'
 import { everyCase, runAll } from './chaos/run.ts'
 import { openPremises, type Premises } from './chaos/shop.ts'
@@ -67,7 +66,7 @@ async function main(args: readonly string[]): Promise<number> {
   const premises = await openPremises()
   try {
     const possible = only ?? (await everyCase(chosenStories, premises)).filter(isChosen)
-    const cases = values.all || only ? shuffled(possible, seed) : shuffled(possible, seed).slice(0, count)
+    const cases = values.all || only ? inOrderOf(seed, possible) : inOrderOf(seed, possible).slice(0, count)
     const results = await run(cases, premises, { seed, deadline: startedAt + minutes * 60_000 })
     const report = { results, seed, possible: possible.length, ms: Date.now() - startedAt }
     const isRight = results.every(({ verdict }) => verdict === 'right')
@@ -116,15 +115,6 @@ const run = (
         `${String(done).padStart(4)} of ${cases.length}  ${verdict.padEnd(8)} ${story.name}, ${titleOf(fault)} (${ms} ms)`,
       ),
   })
-
-/** In an order that the seed decides. */
-function shuffled<T>(items: readonly T[], seed: number): readonly T[] {
-  const chance = randomFrom(seed)
-  return items
-    .map(item => ({ item, at: chance() }))
-    .sort((one, other) => one.at - other.at)
-    .map(({ item }) => item)
-}
 
 try {
   process.exit(await main(process.argv.slice(2)))

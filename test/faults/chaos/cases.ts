@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { randomFrom } from '../../random.ts'
 import { aroundEach, isPoll, type Moment, nameOf } from '../steps.ts'
 import type { Step } from '../tap.ts'
@@ -54,6 +55,18 @@ export function faultOf(title: string): Fault | null {
   if (!struck) return null
   const [, kind, when, step = '', nth = '1'] = struck
   return { kind, moment: { step, nth: Number(nth), when } } as Fault
+}
+
+/** In an order that the seed decides for each two of them, whatever others there are: steps may differ by chance. */
+export function inOrderOf(seed: number, cases: readonly Case[]): readonly Case[] {
+  const placeOf = ({ story, fault }: Case) =>
+    createHash('sha256')
+      .update(`${seed} ${story.name} ${titleOf(fault)}`)
+      .digest('hex')
+  return cases
+    .map(each => ({ each, place: placeOf(each) }))
+    .sort((one, other) => one.place.localeCompare(other.place))
+    .map(({ each }) => each)
 }
 
 /**
