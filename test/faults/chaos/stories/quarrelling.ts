@@ -52,7 +52,11 @@ export const quarrelling: readonly Story[] = [
       await seesCase(stage, 'refund_failed')
     },
     // Whoever hears of the failure before the success tries once more.
-    rights: [notSentBack, { ...notSentBack, cases: ['refund_failed', 'refund_failed'] }],
+    rights: [
+      notSentBack,
+      { ...notSentBack, cases: ['refund_failed', 'refund_failed'] },
+      { ...sentBack, cases: ['refund_failed'] },
+    ],
   },
   {
     name: 'disputed',
