@@ -1,5 +1,7 @@
 import type { Static } from '@sinclair/typebox'
 import type { CommandBody, StoryBody } from '../edge/command-view.ts'
+import type { BreakerOrder, Breakers } from '../edge/routes/breakers.ts'
+import type { Invariants } from '../edge/routes/ops.ts'
 import type { Account, Login, Refresh, Registration, Tokens } from '../queues/accounts.ts'
 import type { Case, CasePage, OrderSaga } from '../queues/cases.ts'
 import type { PricePage, Product, ProductFilter, ProductPage } from '../queues/catalog.ts'
@@ -79,6 +81,15 @@ export function readsOf(send: Send) {
       get: (id: string) => get<Case>(`/v1/ops/cases/${segment(id)}`),
       /** How far an order has come, forward or back. */
       saga: (orderId: string) => get<OrderSaga>(`/v1/orders/${segment(orderId)}/saga`),
+    },
+    /** The whole, for operators. */
+    ops: {
+      /** Whether everything that began in the last hours holds; of a day, unless said. */
+      invariants: (hours?: number) => get<Invariants>('/v1/ops/invariants', { hours }),
+      breakers: () => get<Breakers>('/v1/ops/breakers'),
+      openBreaker: (name: string, because: string) =>
+        post<BreakerOrder>(`/v1/ops/breakers/${segment(name)}/open`, { because }),
+      resetBreaker: (name: string) => post<BreakerOrder>(`/v1/ops/breakers/${segment(name)}/reset`, {}),
     },
     payments: {
       list: (filter?: PageOptions & { readonly orderId?: string }) =>

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { v7 as uuidv7 } from 'uuid'
+import { createClient } from '../client/client.ts'
 import { mailOrderPaid } from '../queues/notifications.ts'
 import { notificationsService } from '../workers/notifications/index.ts'
 import { type MailServer, startMailServer } from '../workers/notifications/mail-server.fixture.ts'
@@ -120,4 +121,18 @@ test('nobody else sees or switches them', async () => {
     ]
     expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([403, 403, 403])
   }
+})
+
+test('the typed client opens, resets and lists breakers, and looks at invariants', async () => {
+  const fetch = async (url: string, init: RequestInit) => it.edge.fetch(new Request(url, init))
+  const { ops } = createClient({ baseUrl: 'http://edge.test', token, fetch })
+  const name = 'notifications.smtp'
+  expect(await ops.openBreaker(name, 'a test')).toEqual({ name, action: 'open' })
+  const { breakers } = await ops.breakers()
+  expect(breakers.find(each => each.name === name)?.order).toMatchObject({
+    action: 'open',
+    because: 'a test',
+  })
+  expect(await ops.resetBreaker(name)).toEqual({ name, action: 'reset' })
+  expect((await ops.invariants(1)).state).toBe('holds')
 })

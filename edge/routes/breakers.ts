@@ -56,10 +56,12 @@ const Breakers = Type.Object(
   },
   { ...closed, $id: 'Breakers' },
 )
+export type Breakers = Static<typeof Breakers>
 const Ordered = Type.Object(
   { name: Name, action: Order.properties.action },
   { ...closed, $id: 'BreakerOrder' },
 )
+export type BreakerOrder = Static<typeof Ordered>
 const Reason = Type.Object(
   { because: lineOfText(200, 'Why nobody is to be called: other operators read it.') },
   { ...closed, $id: 'BreakerReason' },
@@ -165,7 +167,7 @@ const readOrders = (sql: Sql) => sql<OrderRow[]>`
   select distinct on (breaker) breaker, action, because, actor_id as by, ordered_at as at
   from ops.breaker_orders order by breaker, id desc`
 
-function toBody(processes: readonly ProcessRow[], orders: readonly OrderRow[]): Static<typeof Breakers> {
+function toBody(processes: readonly ProcessRow[], orders: readonly OrderRow[]): Breakers {
   const lastOrder = new Map(orders.map(order => [order.breaker, order]))
   const seen = processes.flatMap(({ name: process, breakers }) =>
     breakers.map(({ name, ...view }) => ({ name, view: { process, ...view } })),

@@ -27,6 +27,7 @@ const Invariants = Type.Object(
   },
   { ...closed, $id: 'Invariants' },
 )
+export type Invariants = Static<typeof Invariants>
 
 /** How long the look at each invariant may take, in milliseconds: all of them are to fit into one answer. */
 const eachMs = 400
@@ -73,7 +74,7 @@ export function mountOps(
       const { hours = 24 } = query
       const since = new Date(nowMs() - hours * 3_600_000)
       const invariants = await fromJournal(looking.get(hours) ?? look(hours, since))
-      const body: Static<typeof Invariants> = {
+      const body: Invariants = {
         state: worstOf(invariants),
         since: since.toISOString(),
         invariants: invariants.map(each => ({ ...each, broken: [...each.broken] })),
