@@ -22,8 +22,9 @@ export function toText(report: Report): string {
   return [
     ...tableOf('right, of the story', results, ({ story }) => story.name),
     '',
-    ...tableOf('right, at the step', results.filter(isAtStep), stepOf),
-    '',
+    ...(results.some(isAtStep)
+      ? [...tableOf('right, at the step', results.filter(isAtStep), stepOf), '']
+      : []),
     ...bad.flatMap(each => [
       `${each.verdict}: ${commandOf(each, seed)}`,
       `  ${each.because ?? JSON.stringify(each.ending)}`,
