@@ -38,7 +38,7 @@ function words(
     case 'order-paid':
       return {
         subject: `Your receipt: ${total}`,
-        paragraphs: [`thank you. We received your payment of ${total}.`, `Your order: ${orderId}`],
+        paragraphs: [`thank you. Your payment of ${total} went through.`, `Your order: ${orderId}`],
       }
     case 'payment-failed':
       return {
