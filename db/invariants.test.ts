@@ -329,21 +329,22 @@ test('each notices what breaks it, by its name', async () => {
 test('they hold at every instant while customers buy, fail to pay and cancel', async () => {
   const { sku } = await addProduct(kernel, { onHand: 60 })
   const cards = ['pm_card_ok', 'pm_card_declined', 'pm_card_timeout']
+  let looks = 0
   const buyers = Promise.all(
     Array.from({ length: 60 }, async (_, number) => {
       const actor = somebody()
       const card = cards[number % cards.length] ?? ''
-      const order = await buy(kernel, [{ sku, quantity: 1 + (number % 3) }], { actor, card })
-      if (number % 2 === 0 && order.state === 'succeeded')
-        await kernel.run(cancel, { orderId: order.id }, { actor })
+      do {
+        const order = await buy(kernel, [{ sku, quantity: 1 + (number % 3) }], { actor, card })
+        if (number % 2 === 0 && order.state === 'succeeded')
+          await kernel.run(cancel, { orderId: order.id }, { actor })
+      } while (looks < 5)
     }),
   )
   let over = false
   const done = buyers.then(() => kernel.idle()).finally(() => (over = true))
-  let looks = 0
   for (; !over; looks++) expect(brokenOf(await check())).toEqual({})
   await done
-  expect(looks).toBeGreaterThan(3)
 })
 
 test('one that cannot be looked at in time is said to be unchecked', async () => {
