@@ -33,6 +33,7 @@ import { mountOrders } from './routes/orders.ts'
 import { mountPayments } from './routes/payments.ts'
 import { mountShipping } from './routes/shipping.ts'
 import { mountStores } from './routes/stores.ts'
+import { mountWebhooks } from './routes/webhooks.ts'
 import { createUpstream, type Target } from './upstream.ts'
 
 export type UpstreamName = 'accounts' | 'catalog' | 'orders' | 'payments' | 'shipping' | 'media'
@@ -76,6 +77,10 @@ export function createApp({
   const publicUrl = settings.PUBLIC_URL
   const rules = { internalSecret: settings.INTERNAL_SECRET, timeoutMs: settings.UPSTREAM_TIMEOUT_MS }
   const accounts = createUpstream(upstreams.accounts, rules)
+  const catalog = createUpstream(upstreams.catalog, rules)
+  const orders = createUpstream(upstreams.orders, rules)
+  const payments = createUpstream(upstreams.payments, rules)
+  const shipping = createUpstream(upstreams.shipping, rules)
   const authenticate = createAuthenticator({
     issuer: settings.TOKEN_ISSUER,
     audience: settings.TOKEN_AUDIENCE,
@@ -109,13 +114,14 @@ export function createApp({
   })
   mountCommandReads(mount, { sql, read, outcomes })
   mountAccounts(mount, accounts, settings.BODY_MAX_BYTES)
-  mountCatalog(mount, createUpstream(upstreams.catalog, rules))
-  mountStores(mount, createUpstream(upstreams.catalog, rules))
-  mountOrders(mount, createUpstream(upstreams.orders, rules))
-  mountPayments(mount, createUpstream(upstreams.payments, rules), settings.BODY_MAX_BYTES)
-  mountCases(mount, createUpstream(upstreams.orders, rules))
-  mountLedger(mount, createUpstream(upstreams.payments, rules))
-  mountShipping(mount, createUpstream(upstreams.shipping, rules), settings.BODY_MAX_BYTES)
+  mountCatalog(mount, catalog)
+  mountStores(mount, catalog)
+  mountOrders(mount, orders)
+  mountCases(mount, orders)
+  mountPayments(mount, payments)
+  mountLedger(mount, payments)
+  mountShipping(mount, shipping)
+  mountWebhooks(mount, { payments, shipping }, settings.BODY_MAX_BYTES)
   mountMedia(mount, createUpstream(upstreams.media, rules), settings.UPLOAD_MAX_BYTES)
   mountOps(mount, { sql, nowMs })
   mountBreakers(mount, { sql, log, bodyMaxBytes: settings.BODY_MAX_BYTES })

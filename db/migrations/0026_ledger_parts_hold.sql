@@ -28,11 +28,16 @@ language sql stable security definer set search_path = '' as $$
         select coalesce(sum(t.amount_minor) filter (where t.kind::text = 'capture'), 0) as came,
                coalesce(sum(case t.kind::text when 'refund' then t.amount_minor when 'dispute_lost' then t.amount_minor
                                               when 'refund_reversal' then -t.amount_minor end), 0) as went
-        from payments.transfers t where t.part = part.at - 1 and t.payment_id = p.id and t.source_id in (
+        from (
           select p.id union all select c.id from payments.captures c where c.payment_id = p.id
           union all select r.id from payments.refunds r where r.payment_id = p.id
-          union all select d.id from payments.disputes d where d.payment_id = p.id)
-          and t.kind::text in ('capture', 'refund', 'refund_reversal', 'dispute_lost')
+          union all select d.id from payments.disputes d where d.payment_id = p.id
+        ) source cross join lateral (
+          select t.* from payments.transfers t
+          where t.kind in ('capture', 'refund', 'refund_reversal', 'dispute_lost') and t.source_id = source.id
+          offset 0 -- else Postgres takes kind and part for the shorter way to a few transfers
+        ) t
+        where t.part = part.at - 1 and t.payment_id = p.id
       ) posted
       where posted.came > (part.each ->> 'amountMinor')::bigint or posted.went not between 0 and posted.came))
 $$;

@@ -1,26 +1,22 @@
 import { treaty } from '@elysiajs/eden/treaty2'
 import { Type } from '@sinclair/typebox'
 import { Payment, PaymentPage } from '../../queues/payments.ts'
-import { closed, Id } from '../../queues/schemas.ts'
+import { Id } from '../../queues/schemas.ts'
 import type { PaymentsRoutes } from '../../workers/payments/routes.ts'
-import { readBytes } from '../middleware/json-body.ts'
 import type { Mount } from '../operation.ts'
 import { PageParameters } from '../page.ts'
-import { answersOf, asSeenBy, bodyOf, edenOf, sendersHeaders, type Upstream, unstored } from '../upstream.ts'
+import { answersOf, asSeenBy, edenOf, type Upstream, unstored } from '../upstream.ts'
 
 const PaymentParameters = Type.Object(
   { ...PageParameters.properties, orderId: Type.Optional(Id) },
   { additionalProperties: false },
 )
 
-const Kept = Type.Object({ kept: Type.Literal(true) }, closed)
-
-/** One's own payments, and what providers tell. */
-export function mountPayments(mount: Mount, upstream: Upstream, bodyMaxBytes: number): void {
+/** One's own payments; anybody's for whoever may move the money. */
+export function mountPayments(mount: Mount, upstream: Upstream): void {
   const api = treaty<PaymentsRoutes>(...edenOf(upstream))
   const payment = answersOf(Payment)
   const page = answersOf(PaymentPage)
-  const kept = answersOf(Kept)
 
   mount(
     {
@@ -60,32 +56,5 @@ export function mountPayments(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
         await payment(api.payments({ id: params.paymentId }).get(asSeenBy(c, actor, 'payments:write'))),
         unstored,
       ),
-  )
-  mount(
-    {
-      id: 'payments.receive-webhook',
-      method: 'POST',
-      path: '/v1/webhooks/payments/{provider}',
-      tag: 'payments',
-      summary:
-        'What a provider tells: verified by its signature, kept once, and a reason to ask the provider.',
-      access: 'public',
-      params: Type.Object({ provider: Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$' }) }),
-      body: {
-        contentType: 'application/octet-stream',
-        schema: Type.Unsafe<string>({ type: 'string', format: 'binary' }),
-        required: true,
-      },
-      answers: { 200: { description: 'It is kept, now or since before.', schema: Kept } },
-      problems: ['bad_signature', 'not_found', 'body_too_large', 'upstream_unavailable'],
-    },
-    async ({ c, params: { provider } }) => {
-      const body = new Uint8Array(await readBytes(c.req.raw, bodyMaxBytes))
-      const request = { method: 'POST', body, headers: sendersHeaders(c) }
-      return Response.json(
-        await kept(upstream.fetch(`${upstream.base}/webhooks/${provider}`, request).then(bodyOf)),
-        unstored,
-      )
-    },
   )
 }

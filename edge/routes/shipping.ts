@@ -5,19 +5,9 @@ import { TableRates } from '../../queues/rates.ts'
 import { closed, Id } from '../../queues/schemas.ts'
 import { Shipment, ShipmentList } from '../../queues/shipments.ts'
 import type { ShippingRoutes } from '../../workers/shipping/routes.ts'
-import { readBytes } from '../middleware/json-body.ts'
 import type { Mount } from '../operation.ts'
 import { PageParameters } from '../page.ts'
-import {
-  answersOf,
-  asSeenBy,
-  bodyOf,
-  edenOf,
-  onBehalfOf,
-  sendersHeaders,
-  type Upstream,
-  unstored,
-} from '../upstream.ts'
+import { answersOf, asSeenBy, edenOf, onBehalfOf, type Upstream, unstored } from '../upstream.ts'
 
 const TicketParameters = Type.Object(
   {
@@ -27,16 +17,14 @@ const TicketParameters = Type.Object(
   },
   closed,
 )
-const Kept = Type.Object({ kept: Type.Literal(true) }, closed)
 
-/** Shipments: one's own, and all for merchants; tickets of kitchens; what carriers tell. */
-export function mountShipping(mount: Mount, upstream: Upstream, bodyMaxBytes: number): void {
+/** Shipments: one's own, and all for merchants; tickets of kitchens. */
+export function mountShipping(mount: Mount, upstream: Upstream): void {
   const api = treaty<ShippingRoutes>(...edenOf(upstream))
   const shipment = answersOf(Shipment)
   const list = answersOf(ShipmentList)
   const tickets = answersOf(TicketPage)
   const table = answersOf(TableRates)
-  const kept = answersOf(Kept)
 
   mount(
     {
@@ -103,31 +91,5 @@ export function mountShipping(mount: Mount, upstream: Upstream, bodyMaxBytes: nu
     },
     async ({ c, actor, params: { storeId } }) =>
       Response.json(await table(api.stores({ id: storeId }).rates.get(onBehalfOf(c, actor))), unstored),
-  )
-  mount(
-    {
-      id: 'shipping.receive-webhook',
-      method: 'POST',
-      path: '/v1/webhooks/shipping/{carrier}',
-      tag: 'shipping',
-      summary: 'What a carrier tells: verified by its signature, kept once, and a reason to ask the carrier.',
-      access: 'public',
-      params: Type.Object({ carrier: Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$' }) }),
-      body: {
-        contentType: 'application/octet-stream',
-        schema: Type.Unsafe<string>({ type: 'string', format: 'binary' }),
-        required: true,
-      },
-      answers: { 200: { description: 'It is kept, now or since before.', schema: Kept } },
-      problems: ['bad_signature', 'not_found', 'body_too_large', 'upstream_unavailable'],
-    },
-    async ({ c, params: { carrier } }) => {
-      const body = new Uint8Array(await readBytes(c.req.raw, bodyMaxBytes))
-      const request = { method: 'POST', body, headers: sendersHeaders(c) }
-      return Response.json(
-        await kept(upstream.fetch(`${upstream.base}/webhooks/${carrier}`, request).then(bodyOf)),
-        unstored,
-      )
-    },
   )
 }
