@@ -27,7 +27,7 @@ export interface Enqueuer {
 /** Commands per call of Redis. */
 const batchMax = 500
 /** Commands of one type that one job carries at the most: several processes shall have a part of them. */
-const commandsPerJob = 10
+const commandsPerJob = 20
 /** While Redis hangs, what is beyond this is left to the sweeper. */
 const waitingMax = 20_000
 /** How long a process that ends tries to hand over what is still waiting; the rest is left to the sweeper. */

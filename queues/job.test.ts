@@ -54,13 +54,13 @@ test('commands of one type that come together share a job; one that waits or tak
   const enqueuer = await connected(redis)
   const several = (type: string, count: number, delayMs = 0) =>
     Array.from({ length: count }, () => ({ id: uuidv7(), type, delayMs }))
-  const charges = several(charge.name, 23)
+  const charges = several(charge.name, 43)
   await enqueuer.addNow([...charges, ...several(convert.name, 3), ...several(charge.name, 2, 5_000)])
   const connection = patientRedis(redis.url, testLog)
   const open = (name: string) => new Queue<JobData>(name, { connection, prefix: redis.prefix })
   const [paying, converting] = [open('payments'), open('media')]
   const waiting = await paying.getWaiting()
-  expect(waiting.map(job => job.data.ids?.length)).toEqual([10, 10, 3])
+  expect(waiting.map(job => job.data.ids?.length)).toEqual([20, 20, 3])
   expect(waiting.flatMap(job => job.data.ids)).toEqual(charges.map(({ id }) => id))
   expect(await paying.getDelayedCount()).toBe(2)
   expect((await converting.getWaiting()).map(job => job.data)).toEqual([{}, {}, {}])

@@ -40,7 +40,8 @@ const ask = (lines: Lines, orderId: string = uuidv7()) => orders.json([{ orderId
 const reserve = async (lines: Lines, orderId?: string): Promise<Answer[]> => [
   ...(await orders<Answer[]>`select * from catalog.reserve(${ask(lines, orderId)})`),
 ]
-const commit = (orderId: string) => orders`select catalog.commit(${orderId}) as n`.then(([row]) => row?.n)
+const commit = (orderId: string) =>
+  orders`select lines from catalog.commit(array[${orderId}::uuid])`.then(([row]) => row?.lines ?? 0)
 const release = (orderIds: string[]) =>
   orders`select catalog.release(${orderIds}::uuid[]) as n`.then(([row]) => row?.n)
 const stockOf = async (sku: string) => {
@@ -289,7 +290,7 @@ test('hands off: orders call these functions and read no table; nobody else call
   const calls = [
     () => payments`select * from catalog.offer('[]')`,
     () => payments`select * from catalog.reserve('[]')`,
-    () => payments`select catalog.commit(${uuidv7()})`,
+    () => payments`select catalog.commit(array[${uuidv7()}::uuid])`,
     () => payments`select catalog.release(array[${uuidv7()}]::uuid[])`,
   ]
   for (const call of calls) await expect(call().execute()).rejects.toThrow('permission denied')
