@@ -2,7 +2,14 @@
 import { Type } from '@sinclair/typebox'
 import { command } from './command.ts'
 import { moved } from './order-states.ts'
-import { actionRequired, authorized, disputeClosed, disputeOpened, refundFailed, voided } from './payments.ts'
+import {
+  actionRequired,
+  authorized,
+  disputeClosed,
+  disputeOpened,
+  refundFailed,
+  voided,
+} from './payment-events.ts'
 import { retry } from './retry.ts'
 import { closed, oneOf } from './schemas.ts'
 

@@ -27,7 +27,8 @@ import {
 import { extras, unpriced } from './order-money.ts'
 import { moved, orderNotFound, State, stateConflict } from './order-states.ts'
 import { quoted, quoteLine } from './order-views.ts'
-import { captured, declined, PaymentMethod, refunded } from './payments.ts'
+import { captured, declined, refunded } from './payment-events.ts'
+import { PaymentMethod } from './payments.ts'
 import { retry } from './retry.ts'
 import { AmountMinor, Currency, closed, exactlyOneOf, Id, Instant, Quantity, Sku } from './schemas.ts'
 

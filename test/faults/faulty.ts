@@ -11,7 +11,8 @@ import {
   later,
   rejected,
 } from '../../queues/outcome.ts'
-import { captured, type charge, payments, refund } from '../../queues/payments.ts'
+import { captured } from '../../queues/payment-events.ts'
+import { type charge, payments, refund } from '../../queues/payments.ts'
 import { defineService } from '../../workers/runtime/service.ts'
 import { idlePayments } from '../idle-payments.ts'
 

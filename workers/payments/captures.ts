@@ -1,7 +1,7 @@
 import type { Sql } from '../../db/client.ts'
 import type { PayloadOf } from '../../queues/command.ts'
 import { type Emitted, emit, type Tx } from '../../queues/outcome.ts'
-import { authorized, captured, voided } from '../../queues/payments.ts'
+import { authorized, captured, voided } from '../../queues/payment-events.ts'
 import { postCapture } from './books.ts'
 import { lockState, moneyOf, type PaymentRow } from './state.ts'
 

@@ -1,5 +1,5 @@
 import { type Emitted, emit, type Tx } from '../../queues/outcome.ts'
-import { disputeClosed, disputeOpened } from '../../queues/payments.ts'
+import { disputeClosed, disputeOpened } from '../../queues/payment-events.ts'
 import { postDecision, postDispute } from './books.ts'
 import { isDecided } from './domain.ts'
 import type { DisputeView } from './provider.ts'

@@ -2,12 +2,13 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Sql } from '../../db/client.ts'
 import type { Command, InputOf } from '../../queues/command.ts'
 import type { Handler, Handlers, Job, Outcome } from '../../queues/outcome.ts'
-import type { charge, payments } from '../../queues/payments.ts'
+import type { capture, charge, observe, payments, refund, voidPayment } from '../../queues/payments.ts'
 import { carryOut, jobOf } from '../../test/trade.ts'
 import { type Ask, RemoteRefusal } from '../runtime/ask.ts'
 import { handlers } from './commands.ts'
 import type { Provider } from './provider.ts'
 import { remotesOf } from './remote.ts'
+import { scriptedProvider } from './scripted.fixture.ts'
 import { readState } from './state.ts'
 import { createOpenPayment } from './store.ts'
 
@@ -82,4 +83,25 @@ export const postedFor = async (sql: Sql, paymentId: string) => {
     select kind::text, debit, credit, amount_minor as "amountMinor" from payments.transfers
     where payment_id = ${paymentId} order by seq`
   return rows.map(each => `${each.kind}: ${each.amountMinor} ${each.debit} < ${each.credit}`)
+}
+
+export interface ShopOptions {
+  readonly severalCaptures?: boolean
+  readonly actionMs?: number
+}
+
+/** Payments at a provider that does what it is told, and every operation on one of them. */
+export const openShop = (sql: Sql, options: ShopOptions) => {
+  const scripted = scriptedProvider(options)
+  const service = serviceAt(sql, scripted.provider, options)
+  const of = (paymentId: string) => ({
+    capture: (amountMinor: number, rest: { isFinal?: boolean; requestId?: string } = {}) =>
+      service.run<typeof capture>('payments.capture', { paymentId, amountMinor, ...rest }),
+    void: (requestId: string = uuidv7()) =>
+      service.run<typeof voidPayment>('payments.void', { paymentId, requestId, reason: 'a test' }),
+    refund: (amountMinor: number, requestId: string = uuidv7()) =>
+      service.run<typeof refund>('payments.refund', { paymentId, requestId, amountMinor, reason: 'a test' }),
+    observe: (given = {}) => service.run<typeof observe>('payments.observe', { paymentId }, given),
+  })
+  return { ...scripted, ...service, of }
 }

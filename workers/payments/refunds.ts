@@ -1,6 +1,6 @@
 import type { Sql } from '../../db/client.ts'
 import { type Emitted, emit, type Tx } from '../../queues/outcome.ts'
-import { refunded, refundFailed } from '../../queues/payments.ts'
+import { refunded, refundFailed } from '../../queues/payment-events.ts'
 import { postRefund, reverseRefund } from './books.ts'
 import type { RefundView } from './provider.ts'
 import { lockState, moneyOf, type PaymentRow } from './state.ts'

@@ -1,5 +1,6 @@
 import { type Emitted, emit, type Tx } from '../../queues/outcome.ts'
-import { type AttemptState, actionRequired, captured, declined } from '../../queues/payments.ts'
+import { actionRequired, captured, declined } from '../../queues/payment-events.ts'
+import type { AttemptState } from '../../queues/payments.ts'
 import { authorizedNews, failCapture, noteForeignCapture, release, settleCapture } from './captures.ts'
 import { noteDispute } from './disputes.ts'
 import { type Change, changesOf, differenceOf } from './domain.ts'
